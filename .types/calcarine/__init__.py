@@ -1,0 +1,1 @@
+../../pipelines/_root/__init__.py

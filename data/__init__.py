@@ -1,0 +1,1 @@
+"""Recordings and stimuli become trials: readers, preprocessing, tables, splits, the phantom."""

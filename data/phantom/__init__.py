@@ -1,0 +1,1 @@
+"""A synthetic brain with known truth: scenes, cortex and recordings in BIDS."""

@@ -1,0 +1,1 @@
+"""Response to embedding to picture: linear and contrastive decoders, retrieval, generators."""

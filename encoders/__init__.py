@@ -1,0 +1,1 @@
+"""Stimulus to embedding to predicted response: embedding models, ridge, pretrained encoders."""

@@ -1,0 +1,1 @@
+"""The workflow's steps, its configuration, its report and the command line."""
