@@ -1,0 +1,99 @@
+"""Content hashes: equal content, equal hash, whatever the name."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from calcarine.data.errors import CalcarineError
+
+
+def file_sha(path: Path) -> str:
+    """Hash a file's bytes (SHA-256, hexadecimal)."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def array_sha(array: np.ndarray) -> str:
+    """Hash an array's shape, type and values."""
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def text_sha(text: str) -> str:
+    """Hash a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def frame_sha(frame: pd.DataFrame) -> str:
+    """Hash a table's column names and cells as they would be written to disk."""
+    return text_sha(frame.to_csv(sep="\t", index=False, lineterminator="\n"))
+
+
+def read_picture(path: Path) -> Image.Image:
+    """Open a picture as RGB.
+
+    Raises
+    ------
+    CalcarineError
+        The file is absent or is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except FileNotFoundError as error:
+        raise CalcarineError(
+            f"the picture {path} is not there. Correct the `file` column of stimuli.tsv "
+            "or put the picture in its place."
+        ) from error
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise CalcarineError(
+            f"{path} cannot be read as a picture ({error}). Replace it with a PNG or JPEG."
+        ) from error
+
+
+def picture_sha(path: Path) -> str:
+    """Hash what a picture shows (size and RGB values), so that a renamed copy is found.
+
+    A folder of pictures has the hash of its pictures' sorted hashes.
+    """
+    if path.is_dir():
+        return text_sha("\n".join(sorted(picture_sha(file) for file in pictures_of(path))))
+    return array_sha(np.asarray(read_picture(path)))
+
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def pictures_of(path: Path) -> list[Path]:
+    """List the pictures that a stimulus has: the file itself, or all in the folder, sorted."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(f for f in path.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
+    if not found:
+        raise CalcarineError(
+            f"the stimulus folder {path} holds no picture with one of the endings "
+            f"{sorted(PICTURE_SUFFIXES)}."
+        )
+    return found
+
+
+def code_digest(*modules: str) -> str:
+    """Hash the source of some modules: 12 hexadecimal digits.
+
+    Used as a parameter of workflow rules, so that a step reruns when its code has changed.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise CalcarineError(f"there is no module {name} to hash.")
+        digest.update(Path(spec.origin).read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,110 @@
+"""Model folders: `config.json`, `model.safetensors`, `README.md`; never a pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from calcarine.data.atomic import new_folder
+from calcarine.data.errors import CalcarineError
+
+CARD_FIELDS = (
+    "data",
+    "licence",
+    "split",
+    "units",
+    "preprocessing",
+    "target",
+    "scores",
+    "seed",
+    "version",
+)
+
+
+def model_card(title: str, fields: dict[str, str]) -> str:
+    """Write a model card.
+
+    Parameters
+    ----------
+    title
+        What the model does, in one line.
+    fields
+        Text for each of `CARD_FIELDS`.
+
+    Raises
+    ------
+    CalcarineError
+        A field is missing or empty.
+    """
+    missing = [name for name in CARD_FIELDS if not str(fields.get(name, "")).strip()]
+    if missing:
+        raise CalcarineError(f"the model card of {title!r} lacks {missing}; fill every field.")
+    lines = [f"# {title}", "", "| | |", "| --- | --- |"]
+    lines += [f"| {name} | {fields[name]} |" for name in CARD_FIELDS]
+    return "\n".join(lines) + "\n"
+
+
+def write_model(
+    folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray], card: str
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    config
+        JSON values; `kind` names the class that reads it.
+    tensors
+        Arrays by name.
+    card
+        Text of `README.md`.
+    """
+    if "kind" not in config:
+        raise CalcarineError(f"the configuration of {folder} needs the key `kind`.")
+    with new_folder(folder) as temporary:
+        text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
+        (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
+        contiguous = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
+        save_file(contiguous, temporary / "model.safetensors")
+        (temporary / "README.md").write_text(card, encoding="utf-8")
+
+
+def read_model(folder: Path, kind: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a model folder.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    kind
+        Expected `kind`; without it any.
+
+    Returns
+    -------
+    tuple
+        Configuration and arrays by name.
+
+    Raises
+    ------
+    CalcarineError
+        The folder is not there, is not whole, or holds another kind of model.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "model.safetensors")
+    except FileNotFoundError as error:
+        raise CalcarineError(
+            f"{folder} is not a model folder: {error.filename or error} is missing. "
+            "Expected config.json, model.safetensors and README.md."
+        ) from error
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CalcarineError(f"the model in {folder} cannot be read: {error}.") from error
+    if kind is not None and config.get("kind") != kind:
+        raise CalcarineError(
+            f"{folder} holds a model of kind {config.get('kind')!r}; expected {kind!r}."
+        )
+    return config, tensors

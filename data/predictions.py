@@ -1,0 +1,106 @@
+"""What a model predicted for items that it was not trained on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.atomic import new_folder
+from calcarine.data.errors import CalcarineError
+
+ITEM_COLUMNS = ("item", "stimulus_id", "concept", "fold", "brain", "n_repeats", "averaging")
+_TYPES = {n: "str" for n in ("stimulus_id", "concept", "fold", "brain", "averaging")}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted embeddings or responses, one row an item.
+
+    Attributes
+    ----------
+    values
+        float32, shape (n_items, n_outputs).
+    items
+        Table with `item stimulus_id concept fold brain n_repeats averaging`, in the same order.
+        `brain` is `measured`, `shuffled` or `noise`; `averaging` is `signal`, `embedding` or
+        `single`.
+    sidecar
+        `model`, `target` (name of the embedding, or `responses`), `kind` and what else says how
+        the numbers were made.
+    measured
+        For encoders: the measured, standardised, repeat-averaged responses of the same items.
+    """
+
+    values: np.ndarray
+    items: pd.DataFrame
+    sidecar: dict[str, Any]
+    measured: np.ndarray | None = None
+
+    def select(self, brain: str, n_repeats: int | None, averaging: str) -> "Predictions":
+        """Take the items of one brain, number of repeats and way of averaging.
+
+        Parameters
+        ----------
+        brain, averaging
+            See `items`.
+        n_repeats
+            Number of repeats; without it the largest that is there.
+        """
+        of_kind = (self.items["brain"] == brain) & (self.items["averaging"] == averaging)
+        if n_repeats is None and of_kind.any():
+            n_repeats = int(self.items.loc[of_kind, "n_repeats"].max())
+        rows = np.flatnonzero(of_kind & (self.items["n_repeats"] == n_repeats))
+        return Predictions(
+            self.values[rows],
+            self.items.iloc[rows].reset_index(drop=True),
+            self.sidecar,
+            None if self.measured is None else self.measured[rows],
+        )
+
+
+def write_predictions(folder: Path, predictions: Predictions) -> None:
+    """Write a prediction folder, whole or not at all."""
+    missing = [n for n in ITEM_COLUMNS if n not in predictions.items.columns]
+    if missing or len(predictions.items) != len(predictions.values):
+        raise CalcarineError(
+            f"predictions of {predictions.sidecar.get('model')}: {len(predictions.values)} rows, "
+            f"{len(predictions.items)} items, missing columns {missing}."
+        )
+    with new_folder(folder) as temporary:
+        np.save(temporary / "predictions.npy", predictions.values.astype(np.float32))
+        if predictions.measured is not None:
+            np.save(temporary / "measured.npy", predictions.measured.astype(np.float32))
+        predictions.items.to_csv(
+            temporary / "items.tsv", sep="\t", index=False, na_rep="n/a", lineterminator="\n"
+        )
+        (temporary / "predictions.json").write_text(
+            json.dumps(predictions.sidecar, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """Read a prediction folder.
+
+    Raises
+    ------
+    CalcarineError
+        The folder is not there or is not whole.
+    """
+    try:
+        values = np.load(folder / "predictions.npy", mmap_mode="r", allow_pickle=False)
+        measured_path = folder / "measured.npy"
+        measured = (
+            np.load(measured_path, mmap_mode="r", allow_pickle=False)
+            if measured_path.exists()
+            else None
+        )
+        items = pd.read_csv(folder / "items.tsv", sep="\t", dtype=_TYPES, keep_default_na=False)
+        sidecar = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CalcarineError(
+            f"{folder} is not a prediction folder ({error}). Run the step that makes it."
+        ) from error
+    return Predictions(values, items, sidecar, measured)

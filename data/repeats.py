@@ -1,0 +1,50 @@
+"""Averaging the repeats of a stimulus."""
+
+import numpy as np
+import pandas as pd
+
+
+def repeat_rows(
+    trials: pd.DataFrame, rows: np.ndarray, n_repeats: int | None = None
+) -> list[np.ndarray]:
+    """Group rows of the trial table by stimulus, in order of presentation.
+
+    Parameters
+    ----------
+    trials
+        Trial table.
+    rows
+        Row numbers, for instance a fold's test trials.
+    n_repeats
+        Take the first `n_repeats` of each stimulus and leave out stimuli that have fewer; without
+        it take all.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Row numbers of each stimulus, stimuli in sorted order of their id.
+    """
+    table = trials.iloc[rows].assign(row=rows)
+    table = table.sort_values(["stimulus_id", "session", "run", "onset_s"], kind="stable")
+    groups = [g["row"].to_numpy() for _, g in table.groupby("stimulus_id", sort=True)]
+    if n_repeats is None:
+        return groups
+    return [g[:n_repeats] for g in groups if len(g) >= n_repeats]
+
+
+def average_rows(values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """Average groups of rows.
+
+    Parameters
+    ----------
+    values
+        Shape (n_trials, …).
+    groups
+        Row numbers of each item.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (n_items, …).
+    """
+    return np.stack([values[g].mean(axis=0, dtype=np.float64) for g in groups]).astype(np.float32)

@@ -1,0 +1,121 @@
+"""Responses: an array, its sidecar and its units; the order of the trial table is checked."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.atomic import new_file, write_json, write_npy
+from calcarine.data.digests import frame_sha
+from calcarine.data.errors import CalcarineError
+from calcarine.data.layout import Layout
+from calcarine.data.trials import read_trials, trial_order_sha, write_trials
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Single-trial responses of one subject.
+
+    Attributes
+    ----------
+    values
+        float32, shape (n_trials, n_units) or (n_trials, n_units, n_times); memory-mapped when read.
+    trials
+        Trial table, one row a trial, in the order of `values`.
+    units
+        Unit table, one row a unit: for voxels `i j k x y z roi noise_ceiling …` (x, y, z in mm).
+    sidecar
+        `space`, `affine` and `volume_shape` (or `montage`, `times_s`), `unit` of the values,
+        `provenance`.
+    """
+
+    values: np.ndarray
+    trials: pd.DataFrame
+    units: pd.DataFrame
+    sidecar: dict[str, Any]
+
+
+def units_sha(units: pd.DataFrame) -> str:
+    """Hash which units stand in which order (the voxel-mask hash of model cards)."""
+    names = [n for n in ("hemisphere", "vertex", "i", "j", "k", "channel") if n in units.columns]
+    if not names:
+        raise CalcarineError(
+            f"the units table has the columns {list(units.columns)}; it needs voxel indices "
+            "(i, j, k), vertices (hemisphere, vertex) or channels (channel)."
+        )
+    return frame_sha(units[names])
+
+
+def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
+    """Write trials, units, array and sidecar; the sidecar, written last, makes them valid.
+
+    Raises
+    ------
+    CalcarineError
+        Shapes disagree, or a value is not finite.
+    """
+    values = responses.values
+    expected = (len(responses.trials), len(responses.units))
+    if values.shape[:2] != expected:
+        raise CalcarineError(
+            f"sub-{subject}: the responses have shape {values.shape}; expected {expected} from "
+            "the trial table and the units table."
+        )
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        trial, unit = responses.trials.iloc[bad[0][0]], responses.units.iloc[bad[0][1]]
+        raise CalcarineError(
+            f"sub-{subject}: {len(bad)} response values are not finite, the first in trial "
+            f"{trial['trial_id']}, unit {unit.to_dict()}. Leave that unit out of the mask."
+        )
+    write_trials(layout.trials(subject), responses.trials)
+    with new_file(layout.units(subject)) as temporary:
+        responses.units.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    write_npy(layout.responses(subject), np.ascontiguousarray(values, dtype=np.float32))
+    written = read_trials(layout.trials(subject))
+    sidecar = {
+        **responses.sidecar,
+        "shape": list(values.shape),
+        "trial_order_sha": trial_order_sha(written),
+        "units_sha": units_sha(responses.units),
+    }
+    write_json(layout.responses(subject).with_suffix(".json"), sidecar)
+
+
+def read_responses(layout: Layout, subject: str) -> Responses:
+    """Read one subject's responses, memory-mapped.
+
+    Raises
+    ------
+    CalcarineError
+        A file is missing, or array, trials and units do not belong together.
+    """
+    path = layout.responses(subject)
+    try:
+        sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        units = pd.read_csv(
+            layout.units(subject), sep="\t", na_values=["n/a"], keep_default_na=False
+        )
+    except FileNotFoundError as error:
+        raise CalcarineError(
+            f"{error.filename} is not there. Run the `prepare` step for sub-{subject} first."
+        ) from error
+    except (ValueError, EOFError) as error:
+        raise CalcarineError(
+            f"{path} cannot be read ({error}). Delete it and run `prepare` again."
+        ) from error
+    trials = read_trials(layout.trials(subject))
+    if list(values.shape) != sidecar["shape"] or values.shape[:2] != (len(trials), len(units)):
+        raise CalcarineError(
+            f"{path} has shape {values.shape}; its sidecar says {sidecar['shape']}, the tables "
+            f"{(len(trials), len(units))}. Run `prepare` again."
+        )
+    if trial_order_sha(trials) != sidecar["trial_order_sha"]:
+        raise CalcarineError(
+            f"{layout.trials(subject)} was changed after {path} was written: the order of trials "
+            "is not the same any more. Run `prepare` again."
+        )
+    return Responses(values, trials, units, sidecar)

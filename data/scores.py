@@ -1,0 +1,107 @@
+"""The score table `metrics.tsv`: long, plain, the same in every modality."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.atomic import new_file
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of `metrics.tsv`.
+
+    Attributes
+    ----------
+    subject, stage, model, target, metric
+        Who, which step, which model (a control is `model/control`), which target, what number.
+    protocol
+        How it was measured: `phantom`, `mindeye`, `brain-diffuser`, `takagi`, `meta`, `calcarine`.
+    split
+        Which trials: `test`, `test-held-out`, `leave-one-run-out`, …
+    n_items, n_repeats
+        Number of items scored and of repeats averaged for each.
+    value, ci_low, ci_high
+        The number and its 95 % interval. NaN where it could not be computed.
+    chance, ceiling
+        What guessing and what a perfect model would get. NaN where there is no such number.
+    note
+        Why a value is missing, for instance `not computed: weights of X not found`.
+    """
+
+    subject: str
+    stage: str
+    model: str
+    target: str
+    metric: str
+    protocol: str
+    split: str
+    n_items: int
+    n_repeats: int
+    value: float
+    ci_low: float = np.nan
+    ci_high: float = np.nan
+    chance: float = np.nan
+    ceiling: float = np.nan
+    note: str = ""
+
+
+SCORE_COLUMNS = tuple(Score.__dataclass_fields__)
+
+
+def write_scores(path: Path, scores: Iterable[Score]) -> None:
+    """Write `metrics.tsv` with six significant digits, so that equal runs give equal bytes."""
+    table = pd.DataFrame([asdict(s) for s in scores], columns=list(SCORE_COLUMNS))
+    with new_file(path) as temporary:
+        table.to_csv(
+            temporary,
+            sep="\t",
+            index=False,
+            na_rep="n/a",
+            float_format="%.6g",
+            lineterminator="\n",
+        )
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Read `metrics.tsv`."""
+    text = ("subject", "stage", "model", "target", "metric", "protocol", "split", "note")
+    table = pd.read_csv(
+        path, sep="\t", dtype={n: "str" for n in text}, na_values=["n/a"], keep_default_na=False
+    )
+    table["note"] = table["note"].fillna("")
+    return table
+
+
+def bootstrap_interval(
+    values: np.ndarray, seed: int, n_draws: int = 2000, level: float = 0.95
+) -> tuple[float, float]:
+    """Give the percentile interval of a mean, items drawn with replacement.
+
+    Parameters
+    ----------
+    values
+        One value an item, shape (n_items,); NaN items are left out.
+    seed
+        Seed of the draws.
+    n_draws
+        Number of bootstrap samples.
+    level
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound; NaN where there are fewer than two items.
+    """
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if len(kept) < 2:
+        return np.nan, np.nan
+    draws = np.random.default_rng(seed).integers(0, len(kept), size=(n_draws, len(kept)))
+    means = kept[draws].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,112 @@
+"""The stimulus table of a data set: what was shown, where its picture is, what it is called."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from calcarine.data.atomic import new_file
+from calcarine.data.digests import picture_sha, text_sha
+from calcarine.data.errors import CalcarineError
+
+STIMULUS_COLUMNS = ("stimulus_id", "file", "concept", "captions")
+NO_PICTURE = "n/a"
+
+
+def read_stimuli(path: Path) -> pd.DataFrame:
+    """Read `stimuli.tsv`.
+
+    Parameters
+    ----------
+    path
+        The table. `file` is relative to its folder: a picture, a folder of pictures, or `n/a`.
+        `captions` is a JSON list of sentences (`[]` where none is known). Columns `concept` and
+        `captions` may be absent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `stimulus_id file concept captions` and whatever else the table has; `captions`
+        holds lists.
+
+    Raises
+    ------
+    CalcarineError
+        The table is absent, lacks a column, names a stimulus twice, or leaves its folder.
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
+    except FileNotFoundError as error:
+        raise CalcarineError(
+            f"the stimulus table {path} is not there. Write one with the columns "
+            f"{list(STIMULUS_COLUMNS)}, one row a stimulus."
+        ) from error
+    for name in ("stimulus_id", "file"):
+        if name not in table.columns:
+            raise CalcarineError(f"{path}: column `{name}` is missing; it has {list(table)}.")
+    for name, default in (("concept", "n/a"), ("captions", "[]")):
+        if name not in table.columns:
+            table[name] = default
+    twice = table["stimulus_id"].duplicated()
+    if twice.any():
+        raise CalcarineError(
+            f"{path}, row {int(twice.idxmax()) + 2}: stimulus_id "
+            f"{table['stimulus_id'][twice.idxmax()]!r} stands there a second time."
+        )
+    table["captions"] = [
+        _captions(text, f"{path}, row {i + 2}") for i, text in enumerate(table["captions"])
+    ]
+    for row, name in enumerate(table["file"]):
+        _check_inside(path, name, row)
+    return table
+
+
+def _captions(text: str, where: str) -> list[str]:
+    try:
+        captions = json.loads(text) if text not in ("", "n/a") else []
+    except json.JSONDecodeError:
+        captions = None
+    if not isinstance(captions, list) or not all(isinstance(c, str) for c in captions):
+        raise CalcarineError(
+            f'{where}: `captions` is {text!r}; expected a JSON list such as ["a red house"].'
+        )
+    return captions
+
+
+def _check_inside(table: Path, name: str, row: int) -> None:
+    folder = table.parent.resolve()
+    if name != NO_PICTURE and not (folder / name).resolve().is_relative_to(folder):
+        raise CalcarineError(
+            f"{table}, row {row + 2}: `file` {name!r} leads out of {folder}. "
+            "Use a path below the folder of stimuli.tsv."
+        )
+
+
+def write_stimuli(path: Path, table: pd.DataFrame) -> None:
+    """Write `stimuli.tsv`; `captions` holds lists of sentences."""
+    written = table.copy()
+    written["captions"] = [json.dumps(list(c), ensure_ascii=False) for c in table["captions"]]
+    with new_file(path) as temporary:
+        written.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+
+
+def stimulus_shas(table: pd.DataFrame, folder: Path) -> pd.Series:
+    """Hash the content of each stimulus.
+
+    Parameters
+    ----------
+    table
+        Stimulus table, as `read_stimuli` returns it.
+    folder
+        The folder that `file` is relative to.
+
+    Returns
+    -------
+    pandas.Series
+        Hash by `stimulus_id`. A stimulus without a picture has the hash of its id.
+    """
+    shas = [
+        text_sha(stimulus) if file == NO_PICTURE else picture_sha(folder / file)
+        for stimulus, file in zip(table["stimulus_id"], table["file"], strict=True)
+    ]
+    return pd.Series(shas, index=list(table["stimulus_id"]), name="stimulus_sha", dtype="str")
