@@ -40,7 +40,7 @@ class Layout:
         return self.out / "index.html"
 
     def page(self, subject: str) -> Path:
-        """A subject's report."""
+        """Report of the subject."""
         return self.out / f"sub-{subject}.html"
 
     def source(self, name: str) -> Path:
@@ -48,7 +48,7 @@ class Layout:
         return self.out / "sourcedata" / name
 
     def subject(self, subject: str) -> Path:
-        """A subject's folder."""
+        """Folder of the subject."""
         return self.out / f"sub-{subject}"
 
     def _recording(self, subject: str, ending: str) -> Path:
@@ -67,7 +67,7 @@ class Layout:
         return self._recording(subject, "units.tsv")
 
     def quality(self, subject: str) -> Path:
-        """Data quality."""
+        """Quality of the data."""
         return self._recording(subject, "quality.json")
 
     def embedding(self, name: str) -> Path:

@@ -56,7 +56,7 @@ class Standardizer:
             means.append(rows.mean(axis=0))
             std = rows.std(axis=0)
             stds.append(np.where(std > _FLOOR, std, 1.0))
-        return cls(names, np.float32(means), np.float32(stds))
+        return cls(names, np.stack(means).astype(np.float32), np.stack(stds).astype(np.float32))
 
     def transform(self, values: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
         """Standardise trials with the stored statistics.
