@@ -407,7 +407,7 @@ def read_raw(path: Path) -> dict[str, Any]:
         raise CalcarineError(f"{path} is not YAML: {error}") from error
     if not isinstance(raw, dict):
         raise CalcarineError(f"{path} holds {type(raw).__name__}; expected `key: value` lines.")
-    return expand_variables(raw)
+    return raw
 
 
 def parse_config(raw: dict[str, Any], origin: str) -> Config:
@@ -427,10 +427,24 @@ def parse_config(raw: dict[str, Any], origin: str) -> Config:
 
 def load_config(path: Path) -> Config:
     """Read and validate a configuration; `out` defaults to `out/<file name>`."""
-    raw = read_raw(path)
-    raw.setdefault("name", path.stem.replace("_", "-").lower())
-    raw.setdefault("out", f"out/{path.stem}")
-    return parse_config(raw, str(path))
+    return named_config(read_raw(path), path)
+
+
+def named_config(raw: dict[str, Any], path: Path) -> Config:
+    """Validate what was read from `path` (and perhaps overridden on the command line)."""
+    defaults = {"name": path.stem.replace("_", "-").lower(), "out": f"out/{path.stem}"}
+    return parse_config({**defaults, **expand_variables(raw)}, str(path))
+
+
+def write_config(config: Config) -> Path:
+    """Write the resolved configuration into the output tree, if it is not there already."""
+    from calcarine.data.atomic import write_text
+
+    path = config.layout.config
+    text = dump_config(config)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+    return path
 
 
 def dump_config(config: Config) -> str:

@@ -1,0 +1,128 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calcarine.data.errors import CalcarineError
+
+app = typer.Typer(
+    name="calcarine",
+    help="Brain recordings to models of seeing: encoders, decoders, reconstructions, reports.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=PASS_THROUGH)
+def run(context: typer.Context, config: ConfigPath) -> None:
+    """Run the whole workflow; everything after CONFIG goes to Snakemake (-n, -j 8, --profile slurm)."""
+    from calcarine.pipelines.config import load_config
+    from calcarine.pipelines.workflow import run_workflow
+
+    load_config(config)
+    raise typer.Exit(run_workflow(config, context.args))
+
+
+@app.command()
+def check(config: ConfigPath) -> None:
+    """Validate configuration and data without running; list every problem and what will be made."""
+    from calcarine.pipelines.check import check_config, plan_text
+
+    problems, plan = check_config(config)
+    if plan is not None:
+        typer.echo(plan_text(plan))
+    if problems:
+        typer.echo(f"\n{len(problems)} problem{'s' * (len(problems) > 1)}:", err=True)
+        for problem in problems:
+            typer.echo(f"- {problem}", err=True)
+        raise typer.Exit(2)
+    typer.echo("\nNo problem found.")
+
+
+@app.command(context_settings=PASS_THROUGH)
+def demo(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Where the output tree goes.")] = Path("out/demo"),
+) -> None:
+    """Run the phantom, offline, in minutes: ends with a report that opens in a browser."""
+    from calcarine.pipelines.workflow import WORKFLOW, run_workflow
+
+    config = WORKFLOW / "config" / "phantom.yaml"
+    code = run_workflow(config, ["--config", f"out={out}", *context.args])
+    if code == 0:
+        typer.echo(f"\nOpen {(out / 'index.html').resolve().as_uri()} in a browser.")
+    raise typer.Exit(code)
+
+
+@app.command()
+def step(
+    name: Annotated[str, typer.Argument(help="prepare, embed, encode, decode, …")],
+    config: ConfigPath,
+    subject: Annotated[str | None, typer.Option(help="Subject label, without `sub-`.")] = None,
+    item: Annotated[str | None, typer.Option("--name", help="Name in the section.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of numerical libraries.")] = None,
+) -> None:
+    """Run one step; the workflow's rules call this."""
+    if threads is not None:
+        for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[variable] = str(threads)
+    from calcarine.pipelines.config import load_config
+    from calcarine.pipelines.steps import run_step
+
+    run_step(name, load_config(config), subject=subject, name=item)
+
+
+@app.command()
+def models() -> None:
+    """List the embedding models, pretrained encoders and generators that can be loaded."""
+    from calcarine.pipelines.catalogue import models_text
+
+    typer.echo(models_text())
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A model, embedding or output folder.")],
+) -> None:
+    """Tell what a model folder, an embedding folder or an output tree holds."""
+    from calcarine.pipelines.catalogue import info_text
+
+    typer.echo(info_text(path))
+
+
+@app.command()
+def convert(
+    release: Annotated[str, typer.Argument(help="Name of the release: haxby2001.")],
+    source: Annotated[Path, typer.Argument(help="Folder of the release.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of its pictures.")],
+    destination: Annotated[Path, typer.Argument(help="BIDS folder to write.")],
+) -> None:
+    """Convert a public release into BIDS."""
+    from calcarine.data.haxby2001 import convert_haxby2001
+
+    converters = {"haxby2001": convert_haxby2001}
+    if release not in converters:
+        raise CalcarineError(f"there is no converter {release!r}; there is {sorted(converters)}.")
+    converters[release](source, pictures, destination)
+
+
+def main() -> None:
+    """Run the command line; errors that a user can cause end in one message and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except CalcarineError as error:
+        sys.stderr.write(f"calcarine: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

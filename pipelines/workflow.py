@@ -1,0 +1,41 @@
+"""Starting Snakemake on the workflow that the package ships."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+WORKFLOW = Path(__file__).resolve().parent.parent / "snakemake"
+
+
+def snakemake_command(config: Path, arguments: Sequence[str]) -> list[str]:
+    """Compose the Snakemake call.
+
+    Parameters
+    ----------
+    config
+        Configuration file.
+    arguments
+        Further Snakemake arguments. `--profile NAME` with the name of a profile that the package
+        ships (`default`, `slurm`) means that one.
+
+    Returns
+    -------
+    list of str
+        The command.
+    """
+    passed = list(arguments)
+    for i, argument in enumerate(passed[:-1]):
+        bundled = WORKFLOW / "profiles" / passed[i + 1]
+        if argument == "--profile" and bundled.is_dir():
+            # as workflow profile it takes the place of the default one instead of being mixed in
+            passed[i : i + 2] = ["--workflow-profile", str(bundled)]
+            break
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
+    # --configfile takes a list: it goes last so that it cannot swallow other arguments
+    return [*command, *passed, "--configfile", str(config)]
+
+
+def run_workflow(config: Path, arguments: Sequence[str]) -> int:
+    """Run the workflow and return Snakemake's exit code."""
+    return subprocess.run(snakemake_command(config, arguments), check=False).returncode

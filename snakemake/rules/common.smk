@@ -1,0 +1,72 @@
+# Targets and parameters that several rules use; no science.
+
+STEP = f'"{sys.executable}" -m calcarine.pipelines step'
+SETTINGS = f'"{TREE.config}"'
+
+
+def version(step):
+    """Name what a step is made of; its outputs are made again when this changes."""
+
+    def of_job(wildcards):
+        name = getattr(wildcards, "name", None)
+        return f"{settings_digest(step, CONFIG, name)} {code_digest(step)}"
+
+    return of_job
+
+
+def growing(mem_mb):
+    """Ask for twice the memory at each attempt."""
+
+    def of_attempt(wildcards, attempt):
+        return mem_mb * 2 ** (attempt - 1)
+
+    return of_attempt
+
+
+def recording(subject):
+    """List a subject's prepared files."""
+    responses = TREE.responses(subject)
+    return [
+        TREE.trials(subject),
+        responses,
+        responses.with_suffix(".json"),
+        TREE.units(subject),
+        TREE.quality(subject),
+    ]
+
+
+def embedding(name):
+    """List the files of an embedding."""
+    folder = TREE.embedding(name)
+    return [folder / f for f in ("embeddings.npy", "embeddings.json", "stimuli.tsv")]
+
+
+def decoders(subjects):
+    """List the decoders that are trained on `each` subject or on `all`."""
+    return [name for name, d in CONFIG.decode.items() if d.subjects == subjects]
+
+
+def encoders():
+    """List the names of the encoders."""
+    return [f"encoder-{e}" for e in CONFIG.encode.embeddings] if CONFIG.encode else []
+
+
+def choice(names):
+    """Constrain a wildcard to some names (to none where there are none)."""
+    return "|".join(names) or "(?!)"
+
+
+def all_predictions(wildcards):
+    """List everything that a subject's evaluation reads."""
+    names = encoders() + [f"decoder-{name}" for name in CONFIG.decode]
+    return [TREE.prediction(wildcards.subject, name) for name in names] + [
+        TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct
+    ]
+
+
+def drivers(wildcards):
+    """List the predictions and the embeddings that drive a generator."""
+    section = CONFIG.reconstruct[wildcards.name]
+    names = [n for n in (section.semantic, section.low_level) if n is not None]
+    folders = [TREE.prediction(wildcards.subject, f"decoder-{n}") for n in names]
+    return folders + [f for n in names for f in embedding(CONFIG.decode[n].target)]

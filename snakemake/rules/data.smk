@@ -1,0 +1,83 @@
+# From the recording to trials, responses and embeddings.
+
+if CONFIG.source.kind == "bids":
+
+    def bids_subject(wildcards):
+        return CONFIG.bids / f"sub-{wildcards.subject}"
+
+else:
+
+    def bids_subject(wildcards):
+        return TREE.log("source", wildcards.subject).with_suffix(".done")
+
+    rule source_stimuli:
+        output:
+            CONFIG.stimuli,
+        log:
+            TREE.log("source", "stimuli"),
+        benchmark:
+            TREE.benchmark("source", "stimuli")
+        params:
+            version=version("source"),
+        resources:
+            mem_mb=growing(2000),
+            runtime=20,
+        shell:
+            "{STEP} source {SETTINGS} --threads {threads} > {log} 2>&1"
+
+    rule source_subject:
+        input:
+            CONFIG.stimuli,
+        output:
+            touch(TREE.log("source", "{subject}").with_suffix(".done")),
+        log:
+            TREE.log("source", "{subject}"),
+        benchmark:
+            TREE.benchmark("source", "{subject}")
+        params:
+            version=version("source"),
+        resources:
+            mem_mb=growing(3000),
+            runtime=30,
+        shell:
+            "{STEP} source {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+            " > {log} 2>&1"
+
+
+rule prepare:
+    input:
+        recording=bids_subject,
+        stimuli=CONFIG.stimuli,
+    output:
+        recording("{subject}"),
+    log:
+        TREE.log("prepare", "{subject}"),
+    benchmark:
+        TREE.benchmark("prepare", "{subject}")
+    params:
+        version=version("prepare"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+    shell:
+        "{STEP} prepare {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        " > {log} 2>&1"
+
+
+rule embed:
+    input:
+        CONFIG.stimuli,
+    output:
+        embedding("{name}"),
+    log:
+        TREE.log("embed", "{name}"),
+    benchmark:
+        TREE.benchmark("embed", "{name}")
+    params:
+        version=version("embed"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+        gpu=1,
+    shell:
+        "{STEP} embed {SETTINGS} --name {wildcards.name} --threads {threads} > {log} 2>&1"

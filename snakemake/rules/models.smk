@@ -1,0 +1,98 @@
+# Encoders, decoders and reconstructions: fitted on training trials, predicting test trials.
+
+
+rule encode:
+    input:
+        recording("{subject}"),
+        [embedding(name) for name in CONFIG.encode.embeddings] if CONFIG.encode else [],
+    output:
+        [directory(TREE.model("{subject}", name)) for name in encoders()],
+        [directory(TREE.prediction("{subject}", name)) for name in encoders()],
+    log:
+        TREE.log("encode", "{subject}"),
+    benchmark:
+        TREE.benchmark("encode", "{subject}")
+    params:
+        version=version("encode"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=60,
+    shell:
+        "{STEP} encode {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        " > {log} 2>&1"
+
+
+rule decode:
+    input:
+        recording("{subject}"),
+        lambda wildcards: embedding(CONFIG.decode[wildcards.name].target),
+    output:
+        directory(TREE.model("{subject}", "decoder-{name}")),
+        directory(TREE.prediction("{subject}", "decoder-{name}")),
+    wildcard_constraints:
+        name=choice(decoders("each")),
+    log:
+        TREE.log("decode", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("decode", "{subject}_{name}")
+    params:
+        version=version("decode"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+        gpu=1,
+    shell:
+        "{STEP} decode {SETTINGS} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
+
+
+for decoder in decoders("all"):
+
+    rule:
+        name:
+            f"decode_group_{decoder}"
+        input:
+            [recording(subject) for subject in CONFIG.subjects],
+            embedding(CONFIG.decode[decoder].target),
+        output:
+            directory(TREE.group_model(f"decoder-{decoder}")),
+            [
+                directory(TREE.prediction(subject, f"decoder-{decoder}"))
+                for subject in CONFIG.subjects
+            ],
+        log:
+            TREE.log("decode-group", decoder),
+        benchmark:
+            TREE.benchmark("decode-group", decoder)
+        params:
+            version=f"{settings_digest('decode-group', CONFIG, decoder)} {code_digest('decode-group')}",
+            decoder=decoder,
+        resources:
+            mem_mb=growing(6000),
+            runtime=480,
+            gpu=1,
+        shell:
+            "{STEP} decode-group {SETTINGS} --name {params.decoder} --threads {threads}"
+            " > {log} 2>&1"
+
+
+rule reconstruct:
+    input:
+        drivers,
+        recording("{subject}"),
+        CONFIG.stimuli,
+    output:
+        directory(TREE.reconstruction("{subject}", "{name}")),
+    log:
+        TREE.log("reconstruct", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("reconstruct", "{subject}_{name}")
+    params:
+        version=version("reconstruct"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=240,
+        gpu=1,
+    shell:
+        "{STEP} reconstruct {SETTINGS} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"

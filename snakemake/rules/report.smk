@@ -1,0 +1,61 @@
+# Scores against the truth, then pages. Nothing above depends on anything here.
+
+
+rule evaluate:
+    input:
+        all_predictions,
+        recording("{subject}"),
+        [embedding(name) for name in CONFIG.embeddings],
+    output:
+        TREE.metrics("{subject}"),
+        TREE.item_scores("{subject}"),
+        TREE.unit_scores("{subject}"),
+    log:
+        TREE.log("evaluate", "{subject}"),
+    benchmark:
+        TREE.benchmark("evaluate", "{subject}")
+    params:
+        version=version("evaluate"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=60,
+    shell:
+        "{STEP} evaluate {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        " > {log} 2>&1"
+
+
+rule report:
+    input:
+        TREE.metrics("{subject}"),
+        TREE.item_scores("{subject}"),
+        TREE.unit_scores("{subject}"),
+        all_predictions,
+        recording("{subject}"),
+    output:
+        TREE.page("{subject}"),
+        TREE.provenance("{subject}"),
+    log:
+        TREE.log("report", "{subject}"),
+    params:
+        version=version("report"),
+    resources:
+        mem_mb=growing(3000),
+        runtime=30,
+    shell:
+        "{STEP} report {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        " > {log} 2>&1"
+
+
+rule index:
+    input:
+        [TREE.page(subject) for subject in CONFIG.subjects],
+        [TREE.metrics(subject) for subject in CONFIG.subjects],
+    output:
+        TREE.index,
+        TREE.description,
+    log:
+        TREE.log("index", "index"),
+    params:
+        version=version("index"),
+    shell:
+        "{STEP} index {SETTINGS} > {log} 2>&1"
