@@ -24,7 +24,7 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @app.command(context_settings=PASS_THROUGH)
 def run(context: typer.Context, config: ConfigPath) -> None:
-    """Run the whole workflow; everything after CONFIG goes to Snakemake (-n, -j 8, --profile slurm)."""
+    """Run the whole workflow; what follows CONFIG goes to Snakemake (-n, -j 8, …)."""
     from calcarine.pipelines.config import load_config
     from calcarine.pipelines.workflow import run_workflow
 

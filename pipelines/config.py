@@ -296,6 +296,9 @@ class Config(Section):
     out: Path | None = Field(None, description="Output tree; by default out/<file name>")
     seed: int = Field(0, ge=0, description="Every random number descends from this one")
     subjects: tuple[Label, ...] = Field(min_length=1, description="BIDS subject labels")
+    container: str = Field(
+        "calcarine.sif", description="Image for Snakemake's apptainer deployment, where it is used"
+    )
     claim_limit: str = Field(
         "", description="What these data cannot carry; stands in the report's first paragraph"
     )

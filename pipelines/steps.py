@@ -40,6 +40,8 @@ class Step:
     sections: tuple[str, ...]
 
 
+_SCIENCE = tuple(n for n in Config.model_fields if n not in ("out", "container"))
+
 STEPS: dict[str, Step] = {
     "source": Step("source", ("subject",), ("source", "seed")),
     "prepare": Step("prepare", ("subject",), ("source", "recording", "split", "seed")),
@@ -51,7 +53,7 @@ STEPS: dict[str, Step] = {
     "evaluate": Step(
         "evaluate", ("subject",), ("source", "encode", "decode", "reconstruct", "evaluate", "seed")
     ),
-    "report": Step("report", ("subject",), tuple(n for n in Config.model_fields if n != "out")),
+    "report": Step("report", ("subject",), _SCIENCE),
     "index": Step("report_index", (), ("name", "subjects", "claim_limit")),
 }
 

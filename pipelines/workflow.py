@@ -1,5 +1,6 @@
 """Starting Snakemake on the workflow that the package ships."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -38,4 +39,8 @@ def snakemake_command(config: Path, arguments: Sequence[str]) -> list[str]:
 
 def run_workflow(config: Path, arguments: Sequence[str]) -> int:
     """Run the workflow and return Snakemake's exit code."""
-    return subprocess.run(snakemake_command(config, arguments), check=False).returncode
+    # rules call `calcarine`: the one beside this interpreter, also where no environment is active
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path}
+    command = snakemake_command(config, arguments)
+    return subprocess.run(command, check=False, env=environment).returncode

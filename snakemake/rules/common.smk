@@ -1,9 +1,5 @@
 # Targets and parameters that several rules use; no science.
 
-STEP = f'"{sys.executable}" -m calcarine.pipelines step'
-SETTINGS = f'"{TREE.config}"'
-
-
 def version(step):
     """Name what a step is made of; its outputs are made again when this changes."""
 
@@ -21,6 +17,13 @@ def growing(mem_mb):
         return mem_mb * 2 ** (attempt - 1)
 
     return of_attempt
+
+
+def bids_subject(wildcards):
+    """Name what stands for a subject's raw data: its folder, or the job that makes it."""
+    if CONFIG.source.kind == "bids":
+        return CONFIG.bids / f"sub-{wildcards.subject}"
+    return TREE.log("source", wildcards.subject).with_suffix(".done")
 
 
 def recording(subject):

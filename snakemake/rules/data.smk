@@ -1,14 +1,6 @@
 # From the recording to trials, responses and embeddings.
 
-if CONFIG.source.kind == "bids":
-
-    def bids_subject(wildcards):
-        return CONFIG.bids / f"sub-{wildcards.subject}"
-
-else:
-
-    def bids_subject(wildcards):
-        return TREE.log("source", wildcards.subject).with_suffix(".done")
+if CONFIG.source.kind != "bids":
 
     rule source_stimuli:
         output:
@@ -18,12 +10,13 @@ else:
         benchmark:
             TREE.benchmark("source", "stimuli")
         params:
+            config=TREE.config,
             version=version("source"),
         resources:
             mem_mb=growing(2000),
             runtime=20,
         shell:
-            "{STEP} source {SETTINGS} --threads {threads} > {log} 2>&1"
+            "calcarine step source {params.config} --threads {threads} > {log} 2>&1"
 
     rule source_subject:
         input:
@@ -35,12 +28,13 @@ else:
         benchmark:
             TREE.benchmark("source", "{subject}")
         params:
+            config=TREE.config,
             version=version("source"),
         resources:
             mem_mb=growing(3000),
             runtime=30,
         shell:
-            "{STEP} source {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+            "calcarine step source {params.config} --subject {wildcards.subject} --threads {threads}"
             " > {log} 2>&1"
 
 
@@ -55,12 +49,13 @@ rule prepare:
     benchmark:
         TREE.benchmark("prepare", "{subject}")
     params:
+        config=TREE.config,
         version=version("prepare"),
     resources:
         mem_mb=growing(4000),
         runtime=120,
     shell:
-        "{STEP} prepare {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        "calcarine step prepare {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
 
 
@@ -74,10 +69,11 @@ rule embed:
     benchmark:
         TREE.benchmark("embed", "{name}")
     params:
+        config=TREE.config,
         version=version("embed"),
     resources:
         mem_mb=growing(4000),
         runtime=120,
         gpu=1,
     shell:
-        "{STEP} embed {SETTINGS} --name {wildcards.name} --threads {threads} > {log} 2>&1"
+        "calcarine step embed {params.config} --name {wildcards.name} --threads {threads} > {log} 2>&1"

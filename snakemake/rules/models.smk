@@ -13,12 +13,13 @@ rule encode:
     benchmark:
         TREE.benchmark("encode", "{subject}")
     params:
+        config=TREE.config,
         version=version("encode"),
     resources:
         mem_mb=growing(4000),
         runtime=60,
     shell:
-        "{STEP} encode {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        "calcarine step encode {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
 
 
@@ -36,13 +37,14 @@ rule decode:
     benchmark:
         TREE.benchmark("decode", "{subject}_{name}")
     params:
+        config=TREE.config,
         version=version("decode"),
     resources:
         mem_mb=growing(4000),
         runtime=240,
         gpu=1,
     shell:
-        "{STEP} decode {SETTINGS} --subject {wildcards.subject} --name {wildcards.name}"
+        "calcarine step decode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
 
 
@@ -65,6 +67,7 @@ for decoder in decoders("all"):
         benchmark:
             TREE.benchmark("decode-group", decoder)
         params:
+            config=TREE.config,
             version=f"{settings_digest('decode-group', CONFIG, decoder)} {code_digest('decode-group')}",
             decoder=decoder,
         resources:
@@ -72,7 +75,7 @@ for decoder in decoders("all"):
             runtime=480,
             gpu=1,
         shell:
-            "{STEP} decode-group {SETTINGS} --name {params.decoder} --threads {threads}"
+            "calcarine step decode-group {params.config} --name {params.decoder} --threads {threads}"
             " > {log} 2>&1"
 
 
@@ -88,11 +91,12 @@ rule reconstruct:
     benchmark:
         TREE.benchmark("reconstruct", "{subject}_{name}")
     params:
+        config=TREE.config,
         version=version("reconstruct"),
     resources:
         mem_mb=growing(4000),
         runtime=240,
         gpu=1,
     shell:
-        "{STEP} reconstruct {SETTINGS} --subject {wildcards.subject} --name {wildcards.name}"
+        "calcarine step reconstruct {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"

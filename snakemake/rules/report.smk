@@ -15,12 +15,13 @@ rule evaluate:
     benchmark:
         TREE.benchmark("evaluate", "{subject}")
     params:
+        config=TREE.config,
         version=version("evaluate"),
     resources:
         mem_mb=growing(4000),
         runtime=60,
     shell:
-        "{STEP} evaluate {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        "calcarine step evaluate {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
 
 
@@ -37,12 +38,13 @@ rule report:
     log:
         TREE.log("report", "{subject}"),
     params:
+        config=TREE.config,
         version=version("report"),
     resources:
         mem_mb=growing(3000),
         runtime=30,
     shell:
-        "{STEP} report {SETTINGS} --subject {wildcards.subject} --threads {threads}"
+        "calcarine step report {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
 
 
@@ -56,6 +58,7 @@ rule index:
     log:
         TREE.log("index", "index"),
     params:
+        config=TREE.config,
         version=version("index"),
     shell:
-        "{STEP} index {SETTINGS} > {log} 2>&1"
+        "calcarine step index {params.config} > {log} 2>&1"
