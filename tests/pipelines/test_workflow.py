@@ -1,0 +1,123 @@
+"""The workflow as Snakemake sees it: lint, the graph, what reruns."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from calcarine.data.errors import CalcarineError
+from calcarine.pipelines import steps
+from calcarine.pipelines.config import load_config
+from calcarine.pipelines.workflow import WORKFLOW, snakemake_command
+
+PHANTOM = WORKFLOW / "config" / "phantom.yaml"
+
+
+def snakemake(*arguments, config=PHANTOM, cwd):
+    command = snakemake_command(config, arguments)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    """Edges (from, to) between jobs of the phantom's workflow, by their first label line."""
+    done = snakemake("--dag", "dot", "--quiet", cwd=tmp_path_factory.mktemp("dag"))
+    assert done.returncode == 0, done.stderr
+    names = dict(re.findall(r'(\d+)\[label = "([\w-]+)', done.stdout))
+    return [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)]
+
+
+def test_snakemake_finds_nothing_to_complain_about(tmp_path):
+    done = snakemake("--lint", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_nothing_upstream_depends_on_a_test_metric(graph):
+    after = {"evaluate"}
+    while new := {b for a, b in graph if a in after} - after:
+        after |= new
+    assert after == {"evaluate", "report", "index", "all"}
+
+
+def test_every_step_has_its_rule(graph):
+    rules = {re.sub(r"_.*", "", name) for edge in graph for name in edge}
+    assert {name.split("-")[0] for name in steps.STEPS} <= rules
+
+
+def test_a_bundled_profile_takes_the_place_of_the_default():
+    command = snakemake_command(PHANTOM, ["-n", "--profile", "slurm"])
+    assert "--profile" not in command
+    assert command[command.index("--workflow-profile") + 1].endswith("profiles/slurm")
+
+
+def test_the_slurm_profile_is_understood(tmp_path):
+    done = snakemake(
+        "-n", "--quiet", "--workflow-profile", str(WORKFLOW / "profiles" / "slurm"), cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_settings_digest_follows_its_own_section_only(tmp_path):
+    config = load_config(PHANTOM)
+    raw = yaml.safe_load(PHANTOM.read_text())
+    raw["decode"]["ridge-clip"]["n_folds"] = 3
+    path = tmp_path / "phantom.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    changed = load_config(path)
+    same = steps.settings_digest("decode", changed, "contrastive-clip")
+    assert same == steps.settings_digest("decode", config, "contrastive-clip")
+    other = steps.settings_digest("decode", changed, "ridge-clip")
+    assert other != steps.settings_digest("decode", config, "ridge-clip")
+
+
+def test_code_digest_follows_imports(tmp_path, monkeypatch):
+    room = tmp_path / "pipelines"
+    room.mkdir()
+    (tmp_path / "data").mkdir()
+    (room / "embed.py").write_text("from calcarine.data.one import x\n")
+    (tmp_path / "data" / "one.py").write_text("x = 1\n")
+    (tmp_path / "data" / "two.py").write_text("y = 1\n")
+    monkeypatch.setattr(steps, "ROOT", tmp_path)
+    before = steps.code_digest("embed")
+    (tmp_path / "data" / "two.py").write_text("y = 2\n")
+    assert steps.code_digest("embed") == before
+    (tmp_path / "data" / "one.py").write_text("x = 2\n")
+    assert steps.code_digest("embed") != before
+
+
+def test_a_step_says_which_arguments_it_wants():
+    config = load_config(PHANTOM)
+    with pytest.raises(CalcarineError, match=r"prepare.*missing: .*subject"):
+        steps.run_step("prepare", config)
+    with pytest.raises(CalcarineError, match="no step 'prepair'"):
+        steps.run_step("prepair", config)
+    with pytest.raises(CalcarineError, match="'09' is not in the configuration"):
+        steps.run_step("prepare", config, subject="09")
+
+
+def test_the_command_line_answers_without_heavy_imports():
+    code = (
+        "import sys; from calcarine.pipelines import cli; from calcarine.pipelines import steps;"
+        "heavy = {'torch', 'nilearn', 'mne', 'pandas', 'numpy', 'sklearn', 'matplotlib'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_broken_configuration_ends_in_one_message_and_exit_code_2(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("name: broken\nsead: 1\n")
+    for command in ("run", "check"):
+        done = subprocess.run(
+            [sys.executable, "-m", "calcarine.pipelines", command, str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 2
+        assert "sead: there is no such key" in done.stderr
+        assert "Traceback" not in done.stderr
