@@ -13,7 +13,8 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.encoders.embedding_models import load_embedding_model
 from calcarine.encoders.embedding_store import embed_stimuli
-from calcarine.pipelines.config import Config, EmbeddingSection
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_models import EmbeddingSection
 
 CONCEPT_CODES = "concept-codes"
 NO_CONCEPT = "n/a"

@@ -13,7 +13,8 @@ from calcarine.data.leaks import check_leaks
 from calcarine.data.responses import write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
-from calcarine.pipelines.config import Config, GlmResponses, SplitSection
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import GlmResponses, SplitSection
 
 
 def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:

@@ -27,7 +27,8 @@ from calcarine.decoders.controls import (
 from calcarine.decoders.generator import Sampling, UnclipGenerator, load_generator
 from calcarine.decoders.low_level import vectors_to_latents
 from calcarine.decoders.picture_metrics import at_size
-from calcarine.pipelines.config import Config, ReconstructSection
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_models import ReconstructSection
 
 
 @dataclass(frozen=True)
