@@ -172,7 +172,7 @@ def _rest_periods(owner: np.ndarray) -> list[np.ndarray]:
 
 
 def _trial_table(blocks: pd.DataFrame, source: list[int]) -> pd.DataFrame:
-    rest = {name: "n/a" for name in blocks.columns}
+    rest: dict[str, str | int] = {str(name): "n/a" for name in blocks.columns}
     rest |= {"stimulus_id": REST, "concept": REST, "trial_type": REST, "row": -1}
     rows = [blocks.iloc[s].to_dict() if s >= 0 else rest for s in source]
     return pd.DataFrame(rows, columns=blocks.columns)

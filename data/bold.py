@@ -9,6 +9,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 from nibabel.filebasedimages import ImageFileError
 from nilearn.image import smooth_img
 from nilearn.masking import compute_epi_mask
@@ -186,7 +187,7 @@ class VolumeSpace:
     def units(self) -> pd.DataFrame:
         """List the voxels: `i j k` and `x y z` in mm."""
         index = np.argwhere(self.mask)
-        place = nibabel.affines.apply_affine(self.affine, index)
+        place = apply_affine(self.affine, index)
         units = pd.DataFrame(index, columns=["i", "j", "k"])
         return units.join(pd.DataFrame(place.round(3), columns=["x", "y", "z"]))
 

@@ -17,12 +17,11 @@ from calcarine.data.glm import (
     GlmModel,
     RunDesign,
     check_trials_measured,
-    choose_shapes,
     nuisance_design,
     run_betas,
-    score_shapes,
 )
 from calcarine.data.hrf import KERNEL_S, HrfShape, hrf_shapes
+from calcarine.data.hrf_choice import choose_shapes, score_shapes
 from calcarine.data.noise_ceiling import unit_ceilings
 from calcarine.data.responses import Responses
 from calcarine.data.rois import unit_rois
@@ -74,16 +73,25 @@ def run_design(reading: FmriReading, run: MeasuredRun, model: GlmModel) -> RunDe
     )
 
 
-def _training_rows(trials: pd.DataFrame) -> np.ndarray:
-    """Mark the trials that may choose a response shape: bool, shape (n_trials,)."""
-    split = folds(trials)
-    if len(split) > 1:
+def check_choice_of_shapes(model: GlmModel | BlockModel, trials: pd.DataFrame) -> None:
+    """Refuse to choose response shapes where every trial is tested once.
+
+    Raises
+    ------
+    CalcarineError
+        The split is a cross-validation and the model chooses from a library.
+    """
+    if isinstance(model, GlmModel) and model.hrf == "library" and len(folds(trials)) > 1:
         raise CalcarineError(
             "`hrf: library` chooses shapes on training trials, and in a cross-validation every "
             "trial is tested once. Set `recording.responses.hrf` to glover or spm."
         )
+
+
+def _training_rows(trials: pd.DataFrame) -> np.ndarray:
+    """Mark the trials that may choose a response shape: bool, shape (n_trials,)."""
     is_training = np.zeros(len(trials), dtype=bool)
-    is_training[split[0].train] = True
+    is_training[folds(trials)[0].train] = True
     return is_training
 
 
@@ -161,6 +169,7 @@ def prepare_fmri(
         A file is damaged, a value in the mask is not finite, or nothing usable is left.
     """
     model = reading.responses
+    check_choice_of_shapes(model, trials)
     space = open_space(reading, runs)
     first = _first_pass(reading, runs, trials, space)
     space = space.keep(first.survey.kept)

@@ -9,9 +9,9 @@ from nilearn.glm.first_level import make_first_level_design_matrix
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.hrf import HrfShape, trial_design
+from calcarine.data.regression import ar1_coefficients, residuals_of, whiten
 
 _CHUNK = 8192
-_AR_STEP = 0.01
 _MIN_ENERGY = 0.05
 
 
@@ -71,20 +71,6 @@ def nuisance_design(
     return design.to_numpy(dtype=np.float64)
 
 
-def _without(nuisance: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Take the part of `values` that the nuisance regressors cannot explain."""
-    basis = _basis(nuisance)
-    return values - basis @ (basis.T @ values)
-
-
-def _basis(design: np.ndarray) -> np.ndarray:
-    """Give an orthonormal basis of a design's columns, whatever its rank."""
-    scale = np.linalg.norm(design, axis=0)
-    scaled = design[:, scale > 0] / scale[scale > 0]
-    left, singular, _ = np.linalg.svd(scaled, full_matrices=False)
-    return left[:, singular > 1e-8 * singular.max(initial=0.0)]
-
-
 def single_trial_betas(
     series: np.ndarray, trials: np.ndarray, nuisance: np.ndarray, method: str
 ) -> np.ndarray:
@@ -114,8 +100,8 @@ def single_trial_betas(
     CalcarineError
         `lsa` cannot tell the trials apart.
     """
-    rest = _without(nuisance, trials)
-    data = _without(nuisance, np.asarray(series, dtype=np.float64))
+    rest = residuals_of(trials, nuisance)
+    data = residuals_of(np.asarray(series, dtype=np.float64), nuisance)
     if method == "lsa":
         return _together(rest, data)
     total = rest.sum(axis=1)
@@ -164,61 +150,6 @@ def check_trials_measured(trials: np.ndarray, names: Sequence[str]) -> None:
         )
 
 
-def explained_sums(
-    series: np.ndarray, wanted: np.ndarray, others: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give how much of a run some trials explain, beyond what all else in the model explains.
-
-    Parameters
-    ----------
-    series
-        Shape (n_volumes, n_voxels).
-    wanted
-        Regressors of the trials in question, shape (n_volumes, n_trials).
-    others
-        Nuisance regressors and all other trials, shape (n_volumes, n_others).
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Explained and residual sum of squares, each of shape (n_voxels,).
-    """
-    data = _without(others, np.asarray(series, dtype=np.float64))
-    basis = _basis(_without(others, wanted))
-    explained = ((basis.T @ data) ** 2).sum(axis=0)
-    return explained, (data**2).sum(axis=0) - explained
-
-
-def ar1_coefficients(series: np.ndarray, design: np.ndarray) -> np.ndarray:
-    """Estimate the lag-1 autocorrelation of the residuals (Yule-Walker), as nilearn does.
-
-    Parameters
-    ----------
-    series
-        Shape (n_volumes, n_voxels).
-    design
-        Shape (n_volumes, n_regressors).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_voxels,), cut to steps of 0.01.
-    """
-    rest = _without(design, np.asarray(series, dtype=np.float64))
-    n_volumes = len(rest)
-    variance = (rest**2).sum(axis=0) / n_volumes
-    lagged = (rest[1:] * rest[:-1]).sum(axis=0) / (n_volumes - 1)
-    rho = np.divide(lagged, variance, out=np.zeros_like(lagged), where=variance > 0)
-    return np.clip(np.trunc(rho / _AR_STEP) * _AR_STEP, -0.99, 0.99)
-
-
-def whiten(values: np.ndarray, rho: float) -> np.ndarray:
-    """Remove AR(1) autocorrelation along the first axis; the first row stays as it is."""
-    out = np.array(values, dtype=np.float64)
-    out[1:] -= rho * np.asarray(values)[:-1]
-    return out
-
-
 @dataclass(frozen=True)
 class RunDesign:
     """What the models of one run share.
@@ -241,43 +172,6 @@ class RunDesign:
     def trials(self, shape: HrfShape) -> np.ndarray:
         """Give one regressor a trial for a response shape."""
         return trial_design(self.onsets_s, self.durations_s, self.frame_times_s, shape)
-
-
-def score_shapes(
-    series: np.ndarray, design: RunDesign, is_training: np.ndarray, shapes: Sequence[HrfShape]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score every response shape on the training trials of a run.
-
-    Other trials of the run are regressors of no interest, with the same shape: nothing that they
-    evoke decides. Sums over runs, given to `choose_shapes`, choose the shape.
-
-    Parameters
-    ----------
-    series
-        Shape (n_volumes, n_voxels).
-    design
-        The run.
-    is_training
-        bool, shape (n_trials,).
-    shapes
-        Response shapes.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Explained and residual sums of squares, each of shape (n_shapes, n_voxels).
-    """
-    explained = np.zeros((len(shapes), series.shape[1]))
-    residual = np.zeros_like(explained)
-    for i, shape in enumerate(shapes):
-        trials = design.trials(shape)
-        others = np.column_stack([design.nuisance, trials[:, ~is_training]])
-        for start in range(0, series.shape[1], _CHUNK):
-            part = slice(start, start + _CHUNK)
-            explained[i, part], residual[i, part] = explained_sums(
-                series[:, part], trials[:, is_training], others
-            )
-    return explained, residual
 
 
 def run_betas(
@@ -336,21 +230,3 @@ def _betas(
             model.method,
         )
     return out
-
-
-def choose_shapes(explained: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Choose the shape that leaves the least unexplained for each voxel.
-
-    Parameters
-    ----------
-    explained, residual
-        Sums over runs of what `score_shapes` returns, shape (n_shapes, n_voxels).
-
-    Returns
-    -------
-    numpy.ndarray
-        int, shape (n_voxels,).
-    """
-    total = explained + residual
-    share = np.divide(explained, total, out=np.zeros_like(total), where=total > 0)
-    return share.argmax(axis=0)

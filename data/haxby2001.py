@@ -124,7 +124,10 @@ def _write_run(folder: Path, stem: Path) -> None:
             f"{folder}/bold_events.tsv names {unknown}; expected {list(CATEGORIES)}."
         )
     _write_tsv(named("_events.tsv"), events)
-    motion = np.loadtxt(folder / "bold_moest.txt", ndmin=2)
+    moved = folder / "bold_moest.txt"
+    if not moved.is_file():
+        raise CalcarineError(f"{moved} is not there. Get the release again, whole.")
+    motion = np.loadtxt(moved, ndmin=2)
     if motion.shape[1] != len(_MOTION):
         raise CalcarineError(
             f"{folder}/bold_moest.txt has {motion.shape[1]} columns; expected {len(_MOTION)}."
