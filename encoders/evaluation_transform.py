@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torchvision import transforms
@@ -75,7 +76,7 @@ def _step_text(step: Any) -> str:
             "`is_training=False`."
         )
     if name == "Normalize":
-        # its own text rounds to four digits
-        mean, std = ([f"{float(v):.9g}" for v in values] for values in (step.mean, step.std))
+        # its own text rounds to four digits; nine tell all numbers in single precision apart
+        mean, std = ([f"{np.float32(v):.9g}" for v in values] for values in (step.mean, step.std))
         return f"Normalize(mean=[{', '.join(mean)}], std=[{', '.join(std)}])"
     return name if callable(step) and hasattr(step, "__name__") else repr(step)
