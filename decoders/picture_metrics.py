@@ -23,8 +23,13 @@ _SIGMA = 1.5
 _RADIUS = 5  # of the Gaussian window, and of the border that the mean leaves out
 
 
-def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Bring 8-bit pictures to one size (bicubic, as Pillow resizes by default).
+def at_size(
+    pictures: Sequence[np.ndarray],
+    height: int,
+    width: int,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+) -> np.ndarray:
+    """Bring 8-bit pictures to one size.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarr
         it is.
     height, width
         Wanted size in pixels.
+    resampling
+        Pillow's filter; by default the one that Pillow itself takes.
 
     Returns
     -------
@@ -45,7 +52,7 @@ def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarr
             out[row] = picture
         else:
             image = Image.fromarray(np.asarray(picture))
-            out[row] = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+            out[row] = np.asarray(image.resize((width, height), resampling))
     return out
 
 
