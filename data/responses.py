@@ -107,6 +107,8 @@ def read_responses(layout: Layout, subject: str) -> Responses:
         raise CalcarineError(
             f"{path} cannot be read ({error}). Delete it and run `prepare` again."
         ) from error
+    for name in (n for n in ("roi", "hemisphere") if n in units.columns):
+        units[name] = units[name].fillna("n/a").astype("str")
     trials = read_trials(layout.trials(subject))
     if list(values.shape) != sidecar["shape"] or values.shape[:2] != (len(trials), len(units)):
         raise CalcarineError(
