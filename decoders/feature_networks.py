@@ -4,7 +4,7 @@ Nothing is ever downloaded: a network whose weights are not on this machine is `
 sentence that says where to put them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from calcarine.data.digests import file_sha
 from calcarine.data.errors import CalcarineError
-from calcarine.decoders.picture_metrics import at_size, mindeye_base, resize_float
+from calcarine.decoders.picture_metrics import Pictures, at_size, mindeye_base, resize_float
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -185,7 +185,7 @@ class FeatureNetwork:
         nodes = [node for node in use.nodes.values() if node]
         self._network = create_feature_extractor(network, nodes) if nodes else network
 
-    def prepare(self, pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    def prepare(self, pictures: Pictures) -> torch.Tensor:
         """Resize and normalise: uint8 pictures to float (n, 3, size, size)."""
         size = self.use.size
         if self.protocol == "mindeye":
@@ -193,14 +193,12 @@ class FeatureNetwork:
         else:
             resized = at_size(pictures, size, size, Image.Resampling.BILINEAR)
             shares = resized.astype(np.float32) / 255
-        mean, std = ARCHITECTURES[self.use.architecture].statistics
-        normal = (shares - np.float32(mean)) / np.float32(std)
+        mean, std = np.array(ARCHITECTURES[self.use.architecture].statistics, dtype=np.float32)
+        normal = (shares - mean) / std
         return torch.from_numpy(normal.transpose(0, 3, 1, 2).copy())
 
     @torch.inference_mode()
-    def features(
-        self, pictures: Sequence[np.ndarray], batch_size: int = 16
-    ) -> dict[str, np.ndarray]:
+    def features(self, pictures: Pictures, batch_size: int = 16) -> dict[str, np.ndarray]:
         """Compute the features that each metric compares.
 
         Parameters
