@@ -16,6 +16,8 @@ from torchvision.transforms.v2.functional import InterpolationMode, resize
 from calcarine.data.errors import CalcarineError
 
 Protocol = Literal["phantom", "mindeye", "brain-diffuser"]
+# uint8 pictures (height, width, 3), of one size in an array or of any sizes in a list
+Pictures = Sequence[np.ndarray] | np.ndarray
 
 # weights of skimage.color.rgb2gray, which the published protocols use
 _GREY = np.array([0.2125, 0.7154, 0.0721])
@@ -23,8 +25,13 @@ _SIGMA = 1.5
 _RADIUS = 5  # of the Gaussian window, and of the border that the mean leaves out
 
 
-def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-    """Bring 8-bit pictures to one size (bicubic, as Pillow resizes by default).
+def at_size(
+    pictures: Pictures,
+    height: int,
+    width: int,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+) -> np.ndarray:
+    """Bring 8-bit pictures to one size.
 
     Parameters
     ----------
@@ -33,6 +40,8 @@ def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarr
         it is.
     height, width
         Wanted size in pixels.
+    resampling
+        Pillow's filter; by default the one that Pillow itself takes.
 
     Returns
     -------
@@ -45,7 +54,7 @@ def at_size(pictures: Sequence[np.ndarray], height: int, width: int) -> np.ndarr
             out[row] = picture
         else:
             image = Image.fromarray(np.asarray(picture))
-            out[row] = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+            out[row] = np.asarray(image.resize((width, height), resampling))
     return out
 
 
@@ -75,7 +84,7 @@ def _shares(picture: np.ndarray) -> np.ndarray:
     return np.asarray(picture, dtype=np.float32)[None] / np.float32(255)
 
 
-def mindeye_base(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def mindeye_base(pictures: Pictures) -> np.ndarray:
     """Bring pictures to the 256 × 256 float form from which the `mindeye` protocol starts.
 
     Parameters
@@ -91,14 +100,14 @@ def mindeye_base(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([resize_float(_shares(picture), 256) for picture in pictures])
 
 
-_PIXELS: dict[str, Callable[[Sequence[np.ndarray]], np.ndarray]] = {
+_PIXELS: dict[str, Callable[[Pictures], np.ndarray]] = {
     "phantom": lambda pictures: np.concatenate([_shares(picture) for picture in pictures]),
     "mindeye": lambda pictures: resize_float(mindeye_base(pictures), 425),
     "brain-diffuser": lambda pictures: at_size(pictures, 425, 425).astype(np.float32) / 255,
 }
 
 
-def pixels(pictures: Sequence[np.ndarray], protocol: Protocol) -> np.ndarray:
+def pixels(pictures: Pictures, protocol: str) -> np.ndarray:
     """Bring pictures to the size at which a protocol compares pixels.
 
     Parameters
@@ -129,7 +138,7 @@ def pixels(pictures: Sequence[np.ndarray], protocol: Protocol) -> np.ndarray:
     return _PIXELS[protocol](pictures)
 
 
-def is_constant(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def is_constant(pictures: Pictures) -> np.ndarray:
     """Tell which pictures show one value everywhere; they have no correlation with anything.
 
     Returns
@@ -246,32 +255,3 @@ PIXEL_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "ssim_2d": ssim_2d,
     "ssim_1d_columns": ssim_1d_columns,
 }
-
-
-def chance_of(
-    metric: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    n_shifts: int = 4,
-) -> float:
-    """Score pictures against the targets of other items: what a picture's kind alone is worth.
-
-    Parameters
-    ----------
-    metric
-        One of `PIXEL_METRICS`.
-    truth, predicted
-        float, shape (n, height, width, 3).
-    n_shifts
-        Each picture is compared with the targets of so many items after it (in a ring).
-
-    Returns
-    -------
-    float
-        Mean over all these pairs; NaN for a single item.
-    """
-    n_shifts = min(n_shifts, len(truth) - 1)
-    if n_shifts < 1:
-        return np.nan
-    values = [metric(np.roll(truth, -shift, axis=0), predicted) for shift in range(1, n_shifts + 1)]
-    return float(np.nanmean(values)) if np.isfinite(values).any() else np.nan

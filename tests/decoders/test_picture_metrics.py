@@ -9,7 +9,6 @@ from calcarine.data.errors import CalcarineError
 from calcarine.decoders.picture_metrics import (
     PIXEL_METRICS,
     at_size,
-    chance_of,
     is_constant,
     pixel_correlation,
     pixels,
@@ -138,15 +137,6 @@ def test_pictures_of_the_right_size_are_untouched(pictures):
     np.testing.assert_allclose(
         resize_float(resize_float(shares, 40), 40), resize_float(shares, 40), atol=1e-6
     )
-
-
-def test_chance_is_the_mean_over_pairs_that_do_not_belong_together(pair):
-    truth, noisy = pair
-    values = [
-        pixel_correlation(truth[[j]], noisy[[i]])[0] for i in range(4) for j in range(4) if i != j
-    ]
-    assert chance_of(pixel_correlation, truth, noisy, n_shifts=9) == pytest.approx(np.mean(values))
-    assert np.isnan(chance_of(pixel_correlation, truth[:1], noisy[:1]))
 
 
 def test_errors(pictures):
