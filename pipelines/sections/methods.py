@@ -3,12 +3,11 @@
 import re
 from urllib.parse import quote
 
-from calcarine.pipelines.config import (
-    BlockResponses,
-    Config,
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import BlockResponses, GlmResponses
+from calcarine.pipelines.config_models import (
     ContrastiveDecoderSection,
     Decoder,
-    GlmResponses,
     LdaDecoderSection,
     RidgeDecoderSection,
 )
