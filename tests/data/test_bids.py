@@ -106,7 +106,7 @@ def test_the_space_must_be_said_where_there_are_several(raw, fmriprep):
     spaces = r"\['MNI152NLin6Asym:res-2', 'T1w', 'fsaverage5'\]"
     with pytest.raises(CalcarineError, match=spaces):
         find_runs(raw, "03", "look", fmriprep)
-    with pytest.raises(CalcarineError, match="`recording.space` is 'MNI305'"):
+    with pytest.raises(CalcarineError, match=r"`recording\.space` is 'MNI305'"):
         find_runs(raw, "03", "look", fmriprep, "MNI305")
 
 
@@ -151,7 +151,7 @@ def test_wanted_runs_are_taken_and_missed(raw):
 
 def test_a_run_without_events_is_named(raw):
     (raw / "sub-03" / "func" / "sub-03_task-look_run-2_events.tsv").unlink()
-    with pytest.raises(CalcarineError, match="sub-03_task-look_run-2_bold.nii.gz has no events"):
+    with pytest.raises(CalcarineError, match=r"sub-03_task-look_run-2_bold\.nii\.gz has no events"):
         find_runs(raw, "03", "look")
 
 

@@ -73,7 +73,7 @@ def test_timing_needs_the_sidecar(run, tmp_path):
 def test_hemispheres_of_different_length_are_refused(run, rng):
     space = surface_space([run], "fsnative")
     write_gifti(run.bold[1], rng.normal(size=(5, 13)))
-    with pytest.raises(CalcarineError, match="has 6 volumes, .* has 5"):
+    with pytest.raises(CalcarineError, match=r"has 6 volumes, .* has 5"):
         space.read(run)
 
 
