@@ -1,5 +1,6 @@
 """How well responses are predicted, unit by unit, beside what could be reached at all."""
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -175,15 +176,15 @@ def summary_interval(
     seed: int,
     n_draws: int = 2000,
     level: float = 0.95,
-) -> tuple[float, float]:
-    """Give the bootstrap interval of a summary over units, items drawn with replacement.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the bootstrap interval of summaries over units, items drawn with replacement.
 
     Parameters
     ----------
     measured, predicted
         Shape (n_items, n_units).
     summary
-        Correlations (n_draws, n_units) to one number a draw, e.g.
+        Correlations (n_draws, n_units) to one number a draw or (n_draws, n_summaries), e.g.
         ``lambda r: np.nanmedian(r / ceiling, axis=1)``.
     seed
         Seed of the draws.
@@ -191,11 +192,19 @@ def summary_interval(
         Number of bootstrap samples.
     level
         Coverage, between 0 and 1.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Lower and upper bounds, shape () or (n_summaries,).
     """
     measured, predicted = _checked(measured, predicted)
     values = [summary(r) for r in _bootstrap(measured, predicted, seed, n_draws)]
-    low, high = np.nanquantile(np.concatenate(values), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a summary without units stays NaN
+        low, high = np.nanquantile(np.concatenate(values), tails, axis=0)
+    return low, high
 
 
 def _checked(measured: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

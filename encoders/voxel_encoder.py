@@ -258,9 +258,6 @@ class VoxelEncoder:
     def _embed(
         self, pictures: Sequence[Image.Image | Path], model: "EmbeddingModel | None"
     ) -> np.ndarray:
-        # torch and the model's library take seconds; predicting from embeddings needs neither
-        from calcarine.encoders.embedding_models import load_embedding_model
-
         wanted = self.embedding
         if wanted.get("input", "pictures") != "pictures":
             raise CalcarineError(
@@ -268,6 +265,9 @@ class VoxelEncoder:
                 "embeddings."
             )
         if model is None:
+            # torch and the model's library take seconds; predicting from embeddings needs neither
+            from calcarine.encoders.embedding_models import load_embedding_model
+
             model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
         for what in ("revision", "transform_sha"):
             if getattr(model, what) != wanted[what]:

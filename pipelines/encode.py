@@ -15,7 +15,9 @@ from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.responses import Responses, read_responses, units_sha
 from calcarine.data.splits import Fold, folds
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.config import Config, EncodeSection, SplitSection
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import SplitSection
+from calcarine.pipelines.config_models import EncodeSection
 
 
 def run(config: Config, subject: str) -> None:
