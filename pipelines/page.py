@@ -88,6 +88,7 @@ class Card:
 
     question: str
     value: str
+    measure: str
     detail: str
     verdict: str
 
@@ -215,24 +216,24 @@ def render(template: str, values: dict[str, object]) -> str:
 
 
 def number(value: float) -> str:
-    """Write a number for reading: two decimals, three where it is small, a dash for none.
+    """Write a number for reading, with two or three digits that count; a dash for none.
 
     Examples
     --------
-    >>> number(0.4567), number(0.0167), number(float("nan")), number(12.0)
-    ('0.46', '0.017', '–', '12')
+    >>> number(0.4567), number(0.0167), number(float("nan")), number(54.64), number(12.0)
+    ('0.46', '0.017', '–', '54.6', '12')
     """
     if not np.isfinite(value):
         return "–"
     if float(value).is_integer():
         return f"{int(value)}"
-    text = (
-        f"{value:.3f}"
-        if abs(value) < 0.0995
-        else f"{value:.2f}"
-        if abs(value) < 100
-        else f"{value:.0f}"
-    )
+    size = abs(value)
+    if size < 0.0005:
+        text = f"{value:.0e}"
+    elif size < 0.0995:
+        text = f"{value:.3f}"
+    else:
+        text = f"{value:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
     return text.replace("-", "−")
 
 

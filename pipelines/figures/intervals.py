@@ -12,7 +12,6 @@ from calcarine.pipelines.figures.style import (
     INK,
     MAIN,
     MUTED,
-    SECOND,
     grid_lines,
     house_style,
     new_figure,
@@ -28,7 +27,7 @@ class Estimate:
     Attributes
     ----------
     name
-        Model or control.
+        Model, or control; a control's name is drawn in grey.
     value, low, high
         Estimate and its 95 % interval (NaN: none).
     chance, ceiling
@@ -82,7 +81,9 @@ def interval_plot(estimates: Sequence[Estimate], title: str, label: str) -> byte
 def _draw(axes: Axes, row: int, estimate: Estimate) -> None:
     colour = CONTROL if estimate.is_control else MAIN
     if np.isfinite(estimate.chance):
-        axes.plot([estimate.chance] * 2, [row - 0.5, row + 0.5], color=SECOND, ls=(0, (3, 2)))
+        axes.plot(
+            [estimate.chance] * 2, [row - 0.5, row + 0.5], color=MUTED, lw=1.2, ls=(0, (3, 2))
+        )
     if np.isfinite(estimate.ceiling):
         axes.plot(estimate.ceiling, row, marker="|", ms=13, mew=2, color=FAINT)
     if np.isfinite(estimate.low) and np.isfinite(estimate.high):

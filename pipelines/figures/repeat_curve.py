@@ -7,7 +7,7 @@ import numpy as np
 
 from calcarine.pipelines.figures.style import (
     CONTROL,
-    SECOND,
+    MUTED,
     SERIES,
     grid_lines,
     house_style,
@@ -58,7 +58,7 @@ def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str)
                 curve.n_repeats, curve.value, "o-", ms=5, color=shade, label=short(curve.name)
             )
         if np.isfinite(chance):
-            axes.axhline(chance, color=SECOND, ls=(0, (3, 2)), lw=1.2, label="chance")
+            axes.axhline(chance, color=MUTED, ls=(0, (3, 2)), lw=1.2, label="chance")
         axes.set_xticks(np.unique(np.concatenate([c.n_repeats for c in curves])).astype(int))
         axes.set_ylim(bottom=min(0.0, float(np.nanmin([np.nanmin(c.low) for c in curves]))))
         axes.set_xlabel("repeats averaged")

@@ -1,33 +1,17 @@
 """Values of units on the inflated cortex, seen from four sides."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import Colormap, Normalize
 from scipy.spatial import cKDTree
 
 from calcarine.data.errors import CalcarineError
 from calcarine.pipelines.figures.style import MUTED, house_style, new_figure, score_colours, to_png
-from calcarine.pipelines.figures.surface_raster import (
-    HEMISPHERES,
-    Raster,
-    load_hemisphere,
-    load_raster,
-)
+from calcarine.pipelines.figures.surface_plate import Plate, load_plate
+from calcarine.pipelines.figures.surface_raster import HEMISPHERES, load_hemisphere
 
 RADIUS_MM = 5.0
-_PIXELS_PER_MM = 2.3
-_PLACES: dict[tuple[str, str], tuple[int, int | slice]] = {
-    ("lateral", "left"): (0, slice(0, 2)),
-    ("lateral", "right"): (0, slice(2, 4)),
-    ("medial", "left"): (1, slice(0, 2)),
-    ("medial", "right"): (1, slice(2, 4)),
-    ("ventral", "left"): (2, 0),
-    ("ventral", "right"): (2, 1),
-    ("posterior", "left"): (2, 2),
-    ("posterior", "right"): (2, 3),
-}
 _N_VERTICES = 10242  # fsaverage6 and fsaverage contain the vertices of fsaverage5 as their first
 
 
@@ -98,25 +82,20 @@ def surface_map(
     bytes
         PNG.
     """
+    plate = load_plate()
     colours, scale = score_colours(), Normalize(0, top, clip=True)
-    on_vertices = {side: np.where(rows >= 0, values[rows], np.nan) for side, rows in shown.items()}
+    rows = np.concatenate([shown[side] for side in HEMISPHERES])
+    on_vertices = np.where(rows >= 0, values[rows], np.nan)
     with house_style():
-        figure = new_figure(height_in=5.5)
-        grid = figure.add_gridspec(3, 4, height_ratios=_heights())
-        panels = []
-        for (view, side), place in _PLACES.items():
-            axes = figure.add_subplot(grid[place])
-            raster = load_raster(side, view, _PIXELS_PER_MM)
-            pixels = paint(raster, side, on_vertices[side], colours, scale)
-            axes.imshow(pixels, interpolation="antialiased")
-            axes.set_title(
-                f"{side} {view}", loc="center", color=MUTED, fontsize=8.5, fontweight="normal"
-            )
-            axes.axis("off")
-            panels.append(axes)
+        figure = new_figure(height_in=5.7)
+        axes = figure.add_subplot()
+        axes.imshow(paint(plate, on_vertices, colours, scale), interpolation="antialiased")
+        axes.axis("off")
+        for text, x, y in plate.labels:
+            axes.text(x, y, text, color=MUTED, fontsize=8.5, ha="center", va="top")
         bar = figure.colorbar(
             ScalarMappable(scale, colours),
-            ax=panels,
+            ax=axes,
             orientation="horizontal",
             shrink=0.6,
             aspect=32,
@@ -128,28 +107,30 @@ def surface_map(
         return to_png(figure)
 
 
-def _heights() -> list[int]:
-    views = ("lateral", "medial", "ventral")
-    return [load_raster("left", view, _PIXELS_PER_MM).shade.shape[0] for view in views]
+def paint(plate: Plate, on_vertices: np.ndarray, colours: Colormap, scale: Normalize) -> np.ndarray:
+    """Colour a plate: values where there are some, else gyri pale and sulci dark.
 
+    Parameters
+    ----------
+    plate
+        What lies under each pixel.
+    on_vertices
+        Values of the left, then the right hemisphere's vertices; NaN for none.
+    colours, scale
+        From value to colour.
 
-def paint(
-    raster: Raster,
-    side: str,
-    on_vertices: np.ndarray,
-    colours: mpl.colors.Colormap,
-    scale: Normalize,
-) -> np.ndarray:
-    """Colour a raster: values where there are some, else gyri pale and sulci dark; uint8 RGB."""
-    inside = raster.vertices[..., 0] >= 0
-    depth = (load_hemisphere(side).sulcal_depth[raster.vertices] * raster.weights).sum(axis=-1)
-    grey = np.where(depth > 0, 0.68, 0.86)[..., None] * np.ones(3)
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (height, width, 3); white outside of the cortex.
+    """
+    raster = plate.raster
     corners = on_vertices[raster.vertices]
     known = np.isfinite(corners) * raster.weights
     total = known.sum(axis=-1)
-    value = np.where(np.isfinite(corners), corners, 0.0) * known
-    mean = value.sum(axis=-1) / np.where(total > 0, total, 1.0)
+    mean = (np.nan_to_num(corners) * known).sum(axis=-1) / np.where(total > 0, total, 1.0)
+    grey = np.where(plate.sulcal_depth > 0, 0.68, 0.86)[..., None]
     rgb = np.where((total >= 0.5)[..., None], colours(scale(mean))[..., :3], grey)
     rgb = rgb * (0.62 + 0.38 * raster.shade[..., None])
-    rgb = np.where(inside[..., None], rgb, np.array(to_rgb("white")))
+    rgb = np.where(raster.vertices[..., :1] >= 0, rgb, 1.0)
     return np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)

@@ -11,13 +11,6 @@ from functools import cache
 import numpy as np
 from nilearn import datasets
 
-# forward and up of an orthographic camera; x runs to the right, y to the front, z up
-VIEWS: dict[str, dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]]] = {
-    "lateral": {"left": ((1, 0, 0), (0, 0, 1)), "right": ((-1, 0, 0), (0, 0, 1))},
-    "medial": {"left": ((-1, 0, 0), (0, 0, 1)), "right": ((1, 0, 0), (0, 0, 1))},
-    "ventral": {"left": ((0, 0, 1), (0, 1, 0)), "right": ((0, 0, 1), (0, 1, 0))},
-    "posterior": {"left": ((0, 1, 0), (0, 0, 1)), "right": ((0, 1, 0), (0, 0, 1))},
-}
 HEMISPHERES = ("left", "right")
 _LIGHT = np.array([-0.3, 0.5, -0.81])
 
@@ -79,14 +72,6 @@ def load_hemisphere(side: str) -> Hemisphere:
         np.asarray(depth, dtype=np.float64).ravel(),
         np.asarray(middle, dtype=np.float64),
     )
-
-
-@cache
-def load_raster(side: str, view: str, pixels_per_mm: float) -> Raster:
-    """Rasterise one view of one hemisphere; kept for the next map."""
-    hemisphere = load_hemisphere(side)
-    forward, up = (np.array(v, dtype=np.float64) for v in VIEWS[view][side])
-    return rasterise(hemisphere.points, hemisphere.faces, forward, up, pixels_per_mm)
 
 
 def rasterise(

@@ -138,8 +138,6 @@ def region_plot(regions: list[str], scores: dict[str, list[np.ndarray]], title: 
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("r, predicted with measured")
         axes.set_title(title)
-        axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.9 / (1.0 + 0.34 * len(regions))), ncols=3
-        )
+        figure.legend(loc="outside lower center", ncols=3)
         grid_lines(axes, "x")
         return to_png(figure)

@@ -11,7 +11,7 @@ from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.figures.repeat_curve import Curve, repeat_curve
 from calcarine.pipelines.page import Block, Figure, Figures, Section, Text
 from calcarine.pipelines.sections.metric_names import in_words
-from calcarine.pipelines.sections.score_rows import comparison, estimates, is_control
+from calcarine.pipelines.sections.score_rows import comparison, is_control, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
 
 
@@ -41,7 +41,7 @@ def decoding(record: SubjectRecord) -> Section | None:
 
 def _comparison_figure(rows: pd.DataFrame, target: str) -> Figure:
     metric, first = str(rows["metric"].iloc[0]), rows.iloc[0]
-    png = interval_plot(estimates(rows), f"Decoding {target}", metric)
+    png = interval_plot(model_estimates(rows), f"Decoding {target}", metric)
     caption = (
         f"{in_words(metric).capitalize()}; {int(first['n_items'])} items, split "
         f"{first['split']}, {int(first['n_repeats'])} repeats averaged, protocol "

@@ -22,7 +22,7 @@ from calcarine.pipelines.page import (
     number,
 )
 from calcarine.pipelines.sections.metric_names import in_words
-from calcarine.pipelines.sections.score_rows import comparison, estimates
+from calcarine.pipelines.sections.score_rows import comparison, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
 
 _MIN_UNITS, _MAX_REGIONS = 5, 16
@@ -92,10 +92,16 @@ def on_template(record: SubjectRecord) -> bool:
     return standard or record.config.source.kind == "phantom"  # the phantom is planted in MNI
 
 
+def _label(name: str) -> str:
+    if name.startswith("r_over_ceiling_"):
+        return "r divided by its noise ceiling"
+    return "r, predicted with measured" if name.startswith("r_") else "noise ceiling (r)"
+
+
 def _title(name: str) -> str:
-    if name.startswith("r_"):
-        return f"Encoder from {name.removeprefix('r_')}"
-    return "Noise ceiling"
+    if name.startswith("r_over_ceiling_"):
+        return f"Encoder from {name.removeprefix('r_over_ceiling_')}, share of the ceiling"
+    return f"Encoder from {name.removeprefix('r_')}" if name.startswith("r_") else "Noise ceiling"
 
 
 def unit_map(record: SubjectRecord, column: str) -> Figure | None:
@@ -104,8 +110,9 @@ def unit_map(record: SubjectRecord, column: str) -> Figure | None:
     values = table[column].to_numpy(dtype=np.float64)
     if not np.isfinite(values).any():
         return None
-    top = _scale_top(record)
-    label = "noise ceiling (r)" if "ceiling" in column else "r, predicted with measured"
+    is_share = column.startswith("r_over_ceiling_")
+    top = 1.0 if is_share else _scale_top(record)
+    label = _label(column)
     known = values[np.isfinite(values)]
     said = f"median {number(float(np.median(known)))}, best {number(float(known.max()))}"
     if on_template(record):
@@ -149,7 +156,7 @@ def _distributions(record: SubjectRecord, columns: list[str], ceiling: str | Non
     if len(rows):
         words = in_words(str(rows["metric"].iloc[0]))
         png = interval_plot(
-            estimates(rows), "Encoders and their controls", str(rows["metric"].iloc[0])
+            model_estimates(rows), "Encoders and their controls", str(rows["metric"].iloc[0])
         )
         caption = (
             f"{words.capitalize()}, with 95 % intervals (bars), chance (dashed) and ceiling "

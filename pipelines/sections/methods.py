@@ -1,7 +1,6 @@
 """Methods as a paper would state them, composed from the configuration."""
 
 import re
-from urllib.parse import quote
 
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, GlmResponses
@@ -46,8 +45,7 @@ def _with_names(text: str) -> str:
 
 def _cited(paragraphs: list[str]) -> list[tuple[str, str]]:
     keys = {key for text in paragraphs for key in _keys(text)}
-    entries = sorted(CITATIONS[key][1:] for key in keys)
-    return [(full, "https://doi.org/" + quote(doi, safe="/:().;-")) for full, doi in entries]
+    return sorted(CITATIONS[key][1:] for key in keys)
 
 
 def _data(config: Config) -> str:
@@ -110,13 +108,14 @@ def _block_responses(section: BlockResponses) -> str:
 def _split(config: Config) -> str:
     split = config.split
     how = {
-        "holdout": f"One set of test trials was held out by {split.by}",
+        "holdout": "One set of test trials was held out, "
+        + ("as the events declare" if split.by == "declared" else f"chosen by {split.by}"),
         "leave-one-out": f"Each {split.by} was left out in turn",
     }[split.scheme]
     return (
-        f"{how}; {', '.join(split.disjoint) or 'nothing'} was checked never to stand on both "
-        "sides. Everything fitted (z-scores, penalties, weights) was fitted on training trials "
-        "alone; choices were made on validation trials; test trials were only predicted."
+        f"{how}. Checked never to stand on both sides: {', '.join(split.disjoint) or 'nothing'}. "
+        "Everything fitted (z-scores, penalties, weights) was fitted on training trials alone; "
+        "choices were made on validation trials; test trials were only predicted."
     )
 
 

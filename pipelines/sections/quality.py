@@ -11,15 +11,16 @@ from calcarine.pipelines.subject_record import SubjectRecord
 
 # numbers of a run that are drawn, with their names in words
 _DRAWN = {
-    "tsnr_median": "median temporal signal-to-noise ratio",
-    "fd_mean_mm": "mean framewise displacement (mm)",
+    "tsnr_median": ("median temporal signal-to-noise ratio", "tSNR"),
+    "fd_mean_mm": ("mean framewise displacement", "displacement (mm)"),
 }
 _WORDS = {
-    **_DRAWN,
+    "tsnr_median": "median tSNR",
+    "fd_mean_mm": "mean displacement (mm)",
     "n_volumes": "volumes",
     "n_trials": "trials",
     "tr_s": "TR (s)",
-    "fd_max_mm": "largest framewise displacement (mm)",
+    "fd_max_mm": "largest displacement (mm)",
     "n_volumes_moved": "volumes that moved",
     "n_units_in_mask": "units in the mask",
     "n_units": "units used",
@@ -35,7 +36,7 @@ def quality(record: SubjectRecord) -> Section:
         )
     ]
     runs = [r for r in record.quality.get("runs", []) if isinstance(r, dict)]
-    figures = [f for key, words in _DRAWN.items() if (f := _run_figure(runs, key, words))]
+    figures = [f for key in _DRAWN if (f := _run_figure(runs, key))]
     if figures:
         blocks.append(Figures(figures))
     blocks.append(_trial_table(record.trials))
@@ -78,13 +79,14 @@ def _run_name(run: dict[str, Any]) -> str:
     return name if session == "n/a" else f"{session}/{name}"
 
 
-def _run_figure(runs: list[dict[str, Any]], key: str, words: str) -> Figure | None:
+def _run_figure(runs: list[dict[str, Any]], key: str) -> Figure | None:
+    words, label = _DRAWN[key]
     values = np.array([_number(run.get(key)) for run in runs], dtype=np.float64)
     if not np.isfinite(values).any():
         return None
-    png = run_plot([_run_name(r) for r in runs], values, words.capitalize(), words)
+    png = run_plot([_run_name(r) for r in runs], values, words.capitalize(), label)
     low, high = number(float(np.nanmin(values))), number(float(np.nanmax(values)))
-    caption = f"{words.capitalize()} of each run (session/run); from {low} to {high}."
+    caption = f"{words.capitalize()} of each run (session/run): {label} from {low} to {high}."
     return Figure(f"quality_{key}", png, caption, caption)
 
 

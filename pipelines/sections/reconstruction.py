@@ -18,10 +18,10 @@ from calcarine.pipelines.page import (
     number,
 )
 from calcarine.pipelines.sections.metric_names import HEADLINES, in_words
-from calcarine.pipelines.sections.score_rows import comparison, estimates, main_condition
+from calcarine.pipelines.sections.score_rows import estimates, main_condition, most_repeats
 from calcarine.pipelines.subject_record import Reconstruction, SubjectRecord
 
-N_FIXED, N_FIRST = 8, 4
+N_FIXED, N_FIRST, N_METRICS = 8, 4, 4
 
 
 def reconstruction(record: SubjectRecord) -> Section | None:
@@ -39,24 +39,39 @@ def reconstruction(record: SubjectRecord) -> Section | None:
     ]
     for name, made in record.reconstructions.items():
         blocks.append(Heading(name))
-        rows = comparison(record.scores, "reconstruct", record.config.reconstruct[name].judge)
-        rows = rows[rows["model"].str.startswith(f"{name}/")]
-        if len(rows):
-            blocks.append(Figures([_score_figure(rows, name)]))
+        figures = _score_figures(record, name, made)
+        if figures:
+            blocks.append(Figures(figures))
         blocks += _galleries(record, name, made)
     return Section("reconstruction", "Reconstructions", blocks)
 
 
-def _score_figure(rows: pd.DataFrame, name: str) -> Figure:
-    metric, first = str(rows["metric"].iloc[0]), rows.iloc[0]
-    own = [e for e in estimates(rows.assign(model=rows["model"].str.split("/", n=1).str[1]))]
-    png = interval_plot(own, f"{name}: conditions and controls", metric)
+def _score_figures(record: SubjectRecord, name: str, made: Reconstruction) -> list[Figure]:
+    """Draw the first metrics of the table that have a number for the main condition."""
+    scores = record.scores
+    rows = scores[(scores["stage"] == "reconstruct") & scores["model"].str.startswith(f"{name}/")]
+    rows = rows[np.isfinite(rows["value"])]
+    own = rows[rows["model"] == f"{name}/{main_condition(record.config, name)}"]
+    lead = [m for m in HEADLINES["reconstruct"] if m in set(own["metric"])]
+    metrics = list(dict.fromkeys([*lead, *own["metric"]]))[:N_METRICS]
+    return [_score_figure(rows[rows["metric"] == metric], name, made) for metric in metrics]
+
+
+def _score_figure(rows: pd.DataFrame, name: str, made: Reconstruction) -> Figure:
+    first = rows.iloc[0]
+    rows = rows[(rows["protocol"] == first["protocol"]) & (rows["split"] == first["split"])]
+    rows = most_repeats(rows)
+    conditions = rows["model"].str.split("/", n=1).str[1].tolist()
+    controls = [made.is_control(c) for c in conditions]
+    metric = str(first["metric"])
+    shown = estimates(rows, [c.replace("-", " ") for c in conditions], controls)
+    png = interval_plot(shown, f"{name}: {metric}", metric)
     caption = (
-        f"{in_words(metric).capitalize()} by a network that had no part in making the pictures; "
-        f"{int(first['n_items'])} items, protocol {first['protocol']}. Bars: 95 % interval; "
-        "dashed: chance."
+        f"{in_words(metric).capitalize()}; {int(first['n_items'])} items, protocol "
+        f"{first['protocol']}. Bars: 95 % interval; dashed: chance; controls in grey."
     )
-    return Figure(f"reconstruction_{name}", png, caption, f"Scores of the conditions of {name}.")
+    alt = f"{metric} of the conditions and controls of {name}."
+    return Figure(f"reconstruction_{name}_{metric}", png, caption, alt)
 
 
 def fixed_rows(made: Reconstruction, n_rows: int) -> list[int]:

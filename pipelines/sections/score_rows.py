@@ -1,5 +1,7 @@
 """Choosing rows of the score table by rules that never look at the values."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -49,20 +51,23 @@ def comparison(scores: pd.DataFrame, stage: str, target: str) -> pd.DataFrame:
     return most_repeats(rows)
 
 
-def estimates(rows: pd.DataFrame) -> list[Estimate]:
-    """Turn score rows into rows of a figure."""
+def estimates(rows: pd.DataFrame, names: Sequence[str], controls: Sequence[bool]) -> list[Estimate]:
+    """Turn score rows into rows of a figure, with a name and whether it is a control for each."""
+    columns = ("value", "ci_low", "ci_high", "chance", "ceiling")
+    numbers = rows[list(columns)].to_numpy(dtype=np.float64)
     return [
-        Estimate(
-            str(row.model),
-            float(row.value),
-            float(row.ci_low),
-            float(row.ci_high),
-            float(row.chance),
-            float(row.ceiling),
-            is_control(str(row.model)),
-        )
-        for row in rows.itertuples()
+        Estimate(name, *(float(v) for v in values), is_control=pale)
+        for name, values, pale in zip(names, numbers, controls, strict=True)
     ]
+
+
+def model_estimates(rows: pd.DataFrame) -> list[Estimate]:
+    """Turn score rows into rows of a figure: each model, then its controls by their own name."""
+    base = rows["model"].str.split("/", n=1).str[0]
+    ordered = rows.iloc[np.argsort(pd.factorize(base)[0], kind="stable")]
+    models = ordered["model"].tolist()
+    names = [m.split("/", 1)[1].replace("-", " ") if is_control(m) else m for m in models]
+    return estimates(ordered, names, [is_control(m) for m in models])
 
 
 def interval_text(row: pd.Series) -> str:

@@ -1,5 +1,7 @@
 """What was asked and answered: one paragraph, a card a question, one figure."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from calcarine.pipelines.page import Block, Card, Cards, Figures, Section, Text, counted, number
@@ -18,12 +20,13 @@ from calcarine.pipelines.subject_record import SubjectRecord
 
 def summary(record: SubjectRecord) -> Section:
     """Compose the first screen from the score table; the rows are chosen by rule, not by value."""
-    cards = [*_encoding_cards(record), *_decoding_cards(record), *_reconstruction_cards(record)]
-    blocks: list[Block] = [Text(f"{asked(record)} {answered(cards)}".strip())]
+    found = answers(record)
+    said = " ".join(a.sentence() for a in found) or "No score was computed."
+    blocks: list[Block] = [Text(f"{asked(record)} {said}")]
     if record.config.claim_limit:
         blocks.append(Text(f"What these data cannot carry: {record.config.claim_limit}"))
-    if cards:
-        blocks.append(Cards(cards))
+    if found:
+        blocks.append(Cards([a.card() for a in found]))
     blocks += _figure(record)
     return Section("summary", "Asked and answered", blocks)
 
@@ -56,64 +59,100 @@ def _division(trials: pd.DataFrame) -> str:
     )
 
 
-def answered(cards: list[Card]) -> str:
-    """Write the answers as sentences, each with its interval and chance."""
-    if not cards:
-        return "No score was computed."
-    return " ".join(f"{c.question} {c.value} ({c.detail}): {c.verdict}." for c in cards)
+@dataclass(frozen=True)
+class Answer:
+    """One question, the row of the score table that answers it, and the row of its control."""
+
+    question: str
+    begins: str
+    row: pd.Series
+    control: pd.Series | None
+
+    def detail(self) -> str:
+        """Write interval, chance, ceiling and control."""
+        detail = interval_text(self.row)
+        if self.control is not None:
+            name = str(self.control["model"]).split("/", 1)[1].replace("-", " ")
+            detail += f"; {name} {number(self.control['value'])}"
+        return detail
+
+    def sentence(self) -> str:
+        """Write the answer with its uncertainty."""
+        words, value = in_words(str(self.row["metric"])), number(self.row["value"])
+        return f"{self.begins}, the {words} was {value} ({self.detail()}): {verdict(self.row)}."
+
+    def card(self) -> Card:
+        """Lay the answer out for a glance."""
+        words = f"{in_words(str(self.row['metric']))}, {self.row['model']}"
+        value = number(self.row["value"])
+        return Card(self.question, value, words, self.detail(), verdict(self.row))
 
 
-def _card(row: pd.Series, control: pd.Series | None) -> Card:
-    detail = interval_text(row)
-    if control is not None:
-        name = str(control["model"]).split("/", 1)[1]
-        detail += f"; {name.replace('-', ' ')} {number(control['value'])}"
-    question = f"{in_words(str(row['metric'])).capitalize()}, {row['model']}:"
-    return Card(question, number(row["value"]), detail, verdict(row))
+def answers(record: SubjectRecord) -> list[Answer]:
+    """Answer what the configuration asks, by rows that are chosen by rule and not by value."""
+    return [*_encoding(record), *_decoding(record), *_reconstruction(record)]
 
 
-def _cards_of(rows: pd.DataFrame, model: str, control: str) -> list[Card]:
-    found = rows[rows["model"] == model]
-    beside = rows[rows["model"] == control]
-    if found.empty:
+def _answer(
+    rows: pd.DataFrame, model: str, control: str, question: str, begins: str
+) -> list[Answer]:
+    own, beside = rows[rows["model"] == model], rows[rows["model"] == control]
+    if own.empty:
         return []
-    return [_card(found.iloc[0], None if beside.empty else beside.iloc[0])]
+    return [Answer(question, begins, own.iloc[0], None if beside.empty else beside.iloc[0])]
 
 
-def _encoding_cards(record: SubjectRecord) -> list[Card]:
+def _encoding(record: SubjectRecord) -> list[Answer]:
     encode = record.config.encode
     if encode is None:
         return []
     rows = comparison(record.scores, "encode", "responses")
-    name = f"encoder-{encode.embeddings[0]}"
-    return _cards_of(rows, name, f"{name}/mean-predictor")
+    embedding = encode.embeddings[0]
+    name = f"encoder-{embedding}"
+    return _answer(
+        rows,
+        name,
+        f"{name}/mean-predictor",
+        "Can responses be predicted?",
+        f"When responses were predicted from {embedding}",
+    )
 
 
-def _decoding_cards(record: SubjectRecord) -> list[Card]:
-    cards: list[Card] = []
+def _decoding(record: SubjectRecord) -> list[Answer]:
+    found: list[Answer] = []
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
         decoder = main_decoder(record.config, target)
-        rows = comparison(record.scores, "decode", target)
-        cards += _cards_of(rows, str(decoder), f"{decoder}/shuffled-brain")
-    return cards
+        found += _answer(
+            comparison(record.scores, "decode", target),
+            str(decoder),
+            f"{decoder}/shuffled-brain",
+            f"Can {target} be read out?",
+            f"When {decoder} read {target} out of the responses",
+        )
+    return found
 
 
-def _reconstruction_cards(record: SubjectRecord) -> list[Card]:
-    cards: list[Card] = []
+def _reconstruction(record: SubjectRecord) -> list[Answer]:
+    found: list[Answer] = []
     for name, section in record.config.reconstruct.items():
-        rows = comparison(record.scores, "reconstruct", section.judge)
-        own = f"{name}/{main_condition(record.config, name)}"
-        cards += _cards_of(rows, own, f"{name}/shuffled-brain")
-    return cards
+        condition = main_condition(record.config, name)
+        found += _answer(
+            comparison(record.scores, "reconstruct", section.judge),
+            f"{name}/{condition}",
+            f"{name}/shuffled-brain",
+            "Can pictures be reconstructed?",
+            f"When {name} drew pictures ({condition})",
+        )
+    return found
 
 
 def _figure(record: SubjectRecord) -> list[Block]:
     """Show the first encoder's map beside the first pictures, as far as there are any."""
     figures = []
     encode = record.config.encode
-    column = f"r_{encode.embeddings[0]}" if encode is not None else None
-    if column is None or column not in record.unit_scores:
-        column = ceiling_column(record)
+    name = encode.embeddings[0] if encode is not None else ""
+    wanted = (f"r_over_ceiling_{name}", f"r_{name}")
+    column = next((c for c in wanted if c in record.unit_scores), ceiling_column(record))
     drawn = unit_map(record, column) if column is not None else None
     if drawn is not None:
         figures.append(drawn)

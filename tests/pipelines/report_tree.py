@@ -127,14 +127,14 @@ def _trials(stimuli: pd.DataFrame, subject: str) -> pd.DataFrame:
     run = np.concatenate(
         [np.repeat(["01", "02"], N_TRAIN // 2), np.repeat(["03", "04", "05"], N_ITEMS)]
     )
-    split = np.where(np.arange(n) < N_TRAIN, "train", "test")
+    split = np.where(np.arange(n) < N_TRAIN, "train", "test").astype(object)
     split[:4] = "validation"
     repeat = np.concatenate([np.zeros(N_TRAIN, int), np.repeat(np.arange(N_REPEATS), N_ITEMS)])
     return pd.DataFrame(
         {
             "trial_id": [f"sub-{subject}_trial-{i:04d}" for i in range(n)],
             "subject": subject,
-            "session": np.where(np.arange(n) < 60, "01", "02"),
+            "session": np.where(run < "04", "01", "02"),
             "run": run,
             "onset_s": 4.0 * np.arange(n),
             "duration_s": 2.0,
