@@ -1,4 +1,4 @@
-"""The evaluate step: the only one that compares predictions with the truth of the test trials."""
+"""Score one subject's predictions and pictures: the only step that sees the truth."""
 
 import gzip
 from pathlib import Path
@@ -73,9 +73,7 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
 
 def _tsv(table: pd.DataFrame) -> str:
     return str(
-        table.to_csv(
-            sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
-        )
+        table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
     )
 
 
