@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.splits import folds
+from calcarine.data.splits import folds, groups_of
 
-_SAME = {"stimulus": "stimulus_sha", "concept": "concept", "run": "run", "session": "session"}
+_SAME = ("stimulus", "concept", "run", "session")
 
 
 def find_leaks(
@@ -52,16 +52,10 @@ def find_leaks(
     return list(found)
 
 
-def _unit(trials: pd.DataFrame, unit: str) -> pd.Series:
-    if unit == "run":
-        return trials["session"].astype("str") + "/" + trials["run"].astype("str")
-    return trials[_SAME[unit]].astype("str")
-
-
 def _shared(
     test: pd.DataFrame, rest: pd.DataFrame, unit: str, sides: str = "test and training"
 ) -> list[str]:
-    here, there = _unit(test, unit), _unit(rest, unit)
+    here, there = groups_of(test, unit), groups_of(rest, unit)
     leaks = []
     for value in sorted(set(here) & set(there) - {"n/a"}):
         a, b = test[here == value].iloc[0], rest[there == value].iloc[0]

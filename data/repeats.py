@@ -9,6 +9,8 @@ def repeat_rows(
 ) -> list[np.ndarray]:
     """Group rows of the trial table by stimulus, in order of presentation.
 
+    A trial table is in order of presentation.
+
     Parameters
     ----------
     trials
@@ -24,9 +26,9 @@ def repeat_rows(
     list of numpy.ndarray
         Row numbers of each stimulus, stimuli in sorted order of their id.
     """
-    table = trials.iloc[rows].assign(row=rows)
-    table = table.sort_values(["stimulus_id", "session", "run", "onset_s"], kind="stable")
-    groups = [g["row"].to_numpy() for _, g in table.groupby("stimulus_id", sort=True)]
+    ordered = np.sort(rows)
+    stimuli = trials["stimulus_id"].iloc[ordered].to_numpy()
+    groups = [g.to_numpy() for _, g in pd.Series(ordered).groupby(stimuli, sort=True)]
     if n_repeats is None:
         return groups
     return [g[:n_repeats] for g in groups if len(g) >= n_repeats]

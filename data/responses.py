@@ -49,7 +49,7 @@ def units_sha(units: pd.DataFrame) -> str:
 
 
 def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
-    """Write trials, units, array and sidecar; the sidecar, written last, makes them valid.
+    """Write trials, units, array and sidecar, all or none.
 
     Raises
     ------
@@ -70,18 +70,24 @@ def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
             f"sub-{subject}: {len(bad)} response values are not finite, the first in trial "
             f"{trial['trial_id']}, unit {unit.to_dict()}. Leave that unit out of the mask."
         )
-    write_trials(layout.trials(subject), responses.trials)
-    with new_file(layout.units(subject)) as temporary:
-        responses.units.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
-    write_npy(layout.responses(subject), np.ascontiguousarray(values, dtype=np.float32))
-    written = read_trials(layout.trials(subject))
-    sidecar = {
-        **responses.sidecar,
-        "shape": list(values.shape),
-        "trial_order_sha": trial_order_sha(written),
-        "units_sha": units_sha(responses.units),
-    }
-    write_json(layout.responses(subject).with_suffix(".json"), sidecar)
+    array = layout.responses(subject)
+    with (
+        # they take their places in reverse order, after all of them are on disk: sidecar last
+        new_file(array.with_suffix(".json")) as sidecar_file,
+        new_file(array) as array_file,
+        new_file(layout.units(subject)) as units_file,
+        new_file(layout.trials(subject)) as trials_file,
+    ):
+        write_trials(trials_file, responses.trials)
+        responses.units.to_csv(units_file, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+        write_npy(array_file, np.ascontiguousarray(values, dtype=np.float32))
+        sidecar = {
+            **responses.sidecar,
+            "shape": list(values.shape),
+            "trial_order_sha": trial_order_sha(read_trials(trials_file)),
+            "units_sha": units_sha(responses.units),
+        }
+        write_json(sidecar_file, sidecar)
 
 
 def read_responses(layout: Layout, subject: str) -> Responses:
@@ -107,6 +113,8 @@ def read_responses(layout: Layout, subject: str) -> Responses:
         raise CalcarineError(
             f"{path} cannot be read ({error}). Delete it and run `prepare` again."
         ) from error
+    for name in (n for n in ("roi", "hemisphere") if n in units.columns):
+        units[name] = units[name].fillna("n/a").astype("str")
     trials = read_trials(layout.trials(subject))
     if list(values.shape) != sidecar["shape"] or values.shape[:2] != (len(trials), len(units)):
         raise CalcarineError(

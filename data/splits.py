@@ -48,6 +48,8 @@ class Fold:
 def groups_of(trials: pd.DataFrame, by: str) -> pd.Series:
     """Name the unit of the split that each trial belongs to.
 
+    A run is named `session/run`, or `run` where the recording has no sessions.
+
     Raises
     ------
     CalcarineError
@@ -58,7 +60,8 @@ def groups_of(trials: pd.DataFrame, by: str) -> pd.Series:
     if by not in _COLUMN:
         raise CalcarineError(f"split.by is {by!r}; expected one of {sorted(_COLUMN)}.")
     if by == "run":
-        return trials["session"].astype("str") + "/" + trials["run"].astype("str")
+        session, run = trials["session"].astype("str"), trials["run"].astype("str")
+        return run.where(session == "n/a", session + "/" + run)
     return trials[_COLUMN[by]].astype("str")
 
 

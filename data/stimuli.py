@@ -96,7 +96,7 @@ def stimulus_shas(table: pd.DataFrame, folder: Path) -> pd.Series:
     Parameters
     ----------
     table
-        Stimulus table, as `read_stimuli` returns it.
+        Stimulus table, as `read_stimuli` returns it, or some of its rows with their index.
     folder
         The folder that `file` is relative to.
 
@@ -104,9 +104,16 @@ def stimulus_shas(table: pd.DataFrame, folder: Path) -> pd.Series:
     -------
     pandas.Series
         Hash by `stimulus_id`. A stimulus without a picture has the hash of its id.
+
+    Raises
+    ------
+    CalcarineError
+        With its row: a picture is not there or cannot be read.
     """
-    shas = [
-        text_sha(stimulus) if file == NO_PICTURE else picture_sha(folder / file)
-        for stimulus, file in zip(table["stimulus_id"], table["file"], strict=True)
-    ]
+    shas = []
+    for row, stimulus, file in zip(table.index, table["stimulus_id"], table["file"], strict=True):
+        try:
+            shas.append(text_sha(stimulus) if file == NO_PICTURE else picture_sha(folder / file))
+        except CalcarineError as error:
+            raise CalcarineError(f"stimuli.tsv, row {row + 2}: {error}") from error
     return pd.Series(shas, index=list(table["stimulus_id"]), name="stimulus_sha", dtype="str")

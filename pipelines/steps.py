@@ -71,31 +71,34 @@ def step_named(name: str) -> Step:
     return STEPS[name]
 
 
-def run_step(name: str, config: Config, **arguments: str | None) -> None:
+def run_step(
+    step_name: str, config: Config, subject: str | None = None, name: str | None = None
+) -> None:
     """Import a step and run it.
 
     Parameters
     ----------
-    name
+    step_name
         One of `STEPS`.
     config
         The configuration.
-    arguments
-        `subject` and `name` as the step asks for; `source` runs its shared part without a subject.
+    subject, name
+        As the step asks for; `source` runs its shared part without a subject.
 
     Raises
     ------
     CalcarineError
         An argument is missing or is not wanted.
     """
-    step = step_named(name)
+    step = step_named(step_name)
+    arguments = {"subject": subject, "name": name}
     given = {key: value for key, value in arguments.items() if value is not None}
-    optional = {"subject"} if name == "source" else set()
+    optional = {"subject"} if step_name == "source" else set()
     missing = set(step.arguments) - set(given) - optional
     extra = set(given) - set(step.arguments)
     if missing or extra:
         raise CalcarineError(
-            f"the step {name!r} takes {[f'--{a}' for a in step.arguments] or 'no argument'}; "
+            f"the step {step_name!r} takes {[f'--{a}' for a in step.arguments] or 'no argument'}; "
             f"missing: {sorted(missing)}, not wanted: {sorted(extra)}."
         )
     if "subject" in given and given["subject"] not in config.subjects:

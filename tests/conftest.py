@@ -31,3 +31,25 @@ def shared_data():
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_folder(tmp_path_factory) -> Path:
+    """Write a tiny CLIP with random weights as an open_clip folder."""
+    import json
+
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("tiny-clip")
+    vision = {"image_size": 32, "layers": 3, "width": 24, "head_width": 12, "patch_size": 8}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2}
+    settings = {"embed_dim": 20, "vision_cfg": vision, "text_cfg": text}
+    torch.manual_seed(3)
+    save_file(open_clip.CLIP(**settings).state_dict(), folder / "open_clip_model.safetensors")
+    picture = {"mean": [0.4, 0.5, 0.6], "std": [0.3, 0.25, 0.2], "interpolation": "bicubic"}
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": settings, "preprocess_cfg": picture})
+    )
+    return folder

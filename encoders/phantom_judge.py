@@ -1,0 +1,218 @@
+"""A tiny self-distilled network that judges pictures: it knows neither labels nor CLIP."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torch.nn import functional
+
+from calcarine.data.phantom.scenes import (
+    CATEGORIES,
+    COLOURS,
+    IMAGE_SIZE,
+    Scene,
+    factor_table,
+    sample_scenes,
+)
+from calcarine.data.seeds import derive_seed
+from calcarine.encoders.phantom_training import Trainer, scene_pictures
+
+ARCHITECTURE = "resnet10t"
+MODEL_ARGS: dict[str, Any] = {"stem_width": 16, "channels": [24, 48, 96, 160]}
+EMBED_DIM = 160
+MEAN, STD = 0.45, 0.25
+N_STEPS = 1500
+N_SCENES = 16_000
+BATCH_SIZE = 128
+LEARNING_RATE = 2e-3
+TEACHER_MOMENTUM = 0.99
+PROBED = {"category": CATEGORIES, "colour": COLOURS}
+N_PROBE_SCENES = 4000
+_PROJECTION_DIM = 128
+
+Probes = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def normalise(pictures: torch.Tensor) -> torch.Tensor:
+    """Scale uint8 pictures ``(n, 3, 64, 64)`` as the evaluation transform does."""
+    return (pictures.float() / 255 - MEAN) / STD
+
+
+def build_judge(seed: int) -> nn.Module:
+    """Make the untrained network, which turns pictures into ``(n, 160)``."""
+    torch.manual_seed(seed)
+    network: nn.Module = timm.create_model(ARCHITECTURE, num_classes=0, **MODEL_ARGS)
+    return network
+
+
+def judge_config() -> dict[str, Any]:
+    """Give `config.json` of the folder that `timm.create_model("local-dir:PATH")` reads."""
+    return {
+        "architecture": ARCHITECTURE,
+        "num_classes": 0,
+        "num_features": EMBED_DIM,
+        "model_args": MODEL_ARGS,
+        "pretrained_cfg": {
+            "num_classes": 0,
+            "input_size": [3, IMAGE_SIZE, IMAGE_SIZE],
+            "fixed_input_size": False,
+            "interpolation": "bicubic",
+            "crop_pct": 1.0,
+            "crop_mode": "center",
+            "mean": [MEAN] * 3,
+            "std": [STD] * 3,
+            "license": "apache-2.0",
+        },
+    }
+
+
+def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Make a view: a mild crop, pixel noise and a smooth light field; colours stay.
+
+    The light field hides each scene's own texture, by which views could be matched without
+    looking at the object.
+
+    Parameters
+    ----------
+    pictures
+        Normalised, ``(n, 3, 64, 64)``.
+    generator
+        Of the view.
+    """
+    n = len(pictures)
+    zoom = 0.8 + 0.2 * torch.rand(n, generator=generator)
+    shift = (torch.rand(n, 2, generator=generator) * 2 - 1) * (1 - zoom)[:, None]
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = zoom
+    theta[:, :, 2] = shift
+    grid = functional.affine_grid(theta, list(pictures.shape), align_corners=False)
+    views = functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    field = torch.randn(n, 1, 6, 6, generator=generator) * 0.1
+    light = functional.interpolate(field, size=views.shape[-2:], mode="bicubic")
+    noise = torch.randn(views.shape, generator=generator) * 0.1
+    return views + light + noise
+
+
+def _mlp(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(n_in, n_hidden),
+        nn.BatchNorm1d(n_hidden),
+        nn.ReLU(inplace=True),
+        nn.Linear(n_hidden, n_out),
+    )
+
+
+class SelfDistillation(nn.Module):
+    """Teach a student to predict what a slowly moving average of itself sees in another view.
+
+    Bootstrap your own latent, Grill et al. 2020, arXiv:2006.07733.
+    """
+
+    def __init__(self, backbone: nn.Module, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.student = nn.Sequential(backbone, _mlp(EMBED_DIM, 256, _PROJECTION_DIM))
+        self.predictor = _mlp(_PROJECTION_DIM, 256, _PROJECTION_DIM)
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False)
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """Give the loss of two views ``(n, 3, 64, 64)``: 2 - 2 cos, averaged, both ways."""
+        both = torch.cat([first, second])
+        predicted = self.predictor(self.student(both))
+        with torch.no_grad():
+            seen = self.teacher(both).roll(len(first), dims=0)
+        return 2 - 2 * functional.cosine_similarity(predicted.float(), seen.float()).mean()
+
+    @torch.no_grad()
+    def move_teacher(self) -> None:
+        """Move the teacher a little towards the student."""
+        teacher, student = list(self.teacher.parameters()), list(self.student.parameters())
+        torch._foreach_lerp_(teacher, student, 1 - TEACHER_MOMENTUM)
+
+
+def judge_trainer(
+    seed: int, n_steps: int = N_STEPS, n_scenes: int = N_SCENES, batch_size: int = BATCH_SIZE
+) -> Trainer:
+    """Set the training of the judge up; its scenes are not those of the CLIP.
+
+    Returns
+    -------
+    Trainer
+        Its network is a `SelfDistillation`; `network.teacher[0]` is the judge.
+    """
+    scenes = sample_scenes(n_scenes, derive_seed(seed, "judge", "scenes"))
+    pictures = scene_pictures(scenes)
+    weights = derive_seed(seed, "judge", "weights")
+    network = SelfDistillation(build_judge(weights), weights)
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        rows = torch.randint(n_scenes, (batch_size,), generator=generator)
+        batch = normalise(pictures[rows])
+        views = augment(batch, generator), augment(batch, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            distilled: torch.Tensor = network(*views)
+        return distilled
+
+    return Trainer(
+        network,
+        loss,
+        n_steps,
+        LEARNING_RATE,
+        derive_seed(seed, "judge"),
+        weight_decay=1e-3,
+        after_step=lambda step: network.move_teacher(),
+    )
+
+
+@torch.inference_mode()
+def embed_pictures(judge: nn.Module, pictures: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+    """Embed uint8 pictures ``(n, 3, 64, 64)``, float32 ``(n, 160)``."""
+    judge.eval()
+    return torch.cat([judge(normalise(p)) for p in pictures.split(batch_size)])
+
+
+def fit_probes(judge: nn.Module, seed: int, n_scenes: int = N_PROBE_SCENES) -> Probes:
+    """Fit linear probes of category and colour on frozen embeddings of training scenes.
+
+    Returns
+    -------
+    dict
+        For each factor weights ``(n_names, 160)`` and biases ``(n_names,)``, float32.
+    """
+    scenes = sample_scenes(n_scenes, derive_seed(seed, "judge", "probes"))
+    embeddings = embed_pictures(judge, scene_pictures(scenes)).numpy().astype(np.float64)
+    factors = factor_table(scenes)
+    probes: Probes = {}
+    for name, values in PROBED.items():
+        labels = np.array([values.index(value) for value in factors[name]])
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=2000))
+        model.fit(embeddings, labels)
+        scaler, regression = model[0], model[1]
+        weight = regression.coef_ / scaler.scale_
+        bias = regression.intercept_ - weight @ scaler.mean_
+        probes[name] = (weight.astype(np.float32), bias.astype(np.float32))
+    return probes
+
+
+def read_off(probe: tuple[np.ndarray, np.ndarray], embeddings: np.ndarray) -> np.ndarray:
+    """Give the most likely name's index for each embedding, int ``(n,)``."""
+    weight, bias = probe
+    best: np.ndarray = (embeddings @ weight.T + bias).argmax(axis=1)
+    return best
+
+
+def judge_scores(judge: nn.Module, probes: Probes, scenes: Sequence[Scene]) -> dict[str, float]:
+    """Score the probes on scenes: the fraction that they name rightly, by factor."""
+    embeddings = embed_pictures(judge, scene_pictures(list(scenes))).numpy()
+    factors = factor_table(scenes)
+    return {
+        name: float(np.mean(np.array(values)[read_off(probes[name], embeddings)] == factors[name]))
+        for name, values in PROBED.items()
+    }

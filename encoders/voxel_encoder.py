@@ -1,0 +1,289 @@
+"""Voxelwise encoder: pictures or embeddings to responses, saved as a model folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from calcarine import __version__
+from calcarine.data.digests import read_picture
+from calcarine.data.errors import CalcarineError
+from calcarine.data.model_folder import model_card, read_model, write_model
+from calcarine.data.repeats import average_rows
+from calcarine.data.responses import units_sha
+from calcarine.data.standardize import Standardizer
+from calcarine.encoders.encoding_scores import correlation
+from calcarine.encoders.ridge_solver import Method, solve_ridge
+from calcarine.encoders.unit_arrays import unit_arrays, units_of
+
+if TYPE_CHECKING:
+    from calcarine.encoders.embedding_models import EmbeddingModel
+
+KIND = "voxel-encoder"
+
+
+class VoxelEncoder:
+    """Predict the standardised response of every unit by ridge regression on an embedding.
+
+    Parameters
+    ----------
+    embedding
+        Sidecar of the embedding: `model revision layer pooling input transform_sha`.
+    units
+        Units table (see `calcarine.data.responses`), one row a unit.
+    n_folds, method
+        How the penalty of each unit is chosen, see `solve_ridge`.
+
+    Attributes
+    ----------
+    coef_
+        Weights, float32, shape (n_features, n_units); features are the embedding's tokens laid end
+        to end, neither centred nor scaled.
+    intercept_, alpha_, cv_score_
+        Shape (n_units,): intercept, penalty, cross-validated R² within the training trials.
+    edge_share_
+        Shares of units whose penalty is the smallest and the largest that was tried.
+    standardizer_
+        Means and deviations of the training responses.
+    """
+
+    def __init__(
+        self,
+        embedding: dict[str, Any],
+        units: pd.DataFrame,
+        n_folds: int | None = 5,
+        method: Method = "kfold",
+    ) -> None:
+        self.embedding = dict(embedding)
+        self.units = units.reset_index(drop=True)
+        self.n_folds = n_folds
+        self.method = method
+
+    @property
+    def units_sha(self) -> str:
+        """Hash of which units stand in which order (the voxel-mask hash)."""
+        return units_sha(self.units)
+
+    def fit(
+        self,
+        embeddings: np.ndarray,
+        responses: np.ndarray,
+        groups: np.ndarray | None = None,
+        sessions: np.ndarray | None = None,
+    ) -> Self:
+        """Fit on training trials.
+
+        Parameters
+        ----------
+        embeddings
+            Embedding of each trial's stimulus, shape (n_trials, embed_dim) or (n_trials, n_tokens,
+            embed_dim).
+        responses
+            Shape (n_trials, n_units), not standardised.
+        groups
+            What must not straddle the folds of the search for penalties (stimulus, run, …), shape
+            (n_trials,). Method `gcv` has no folds: it averages the trials of a group first, so
+            that groups should be stimuli.
+        sessions
+            Session of each trial, shape (n_trials,), to standardise within; without it over all
+            trials.
+
+        Raises
+        ------
+        CalcarineError
+            Shapes disagree, or a value is not finite.
+        """
+        if responses.shape[1:] != (len(self.units),):
+            raise CalcarineError(
+                f"the responses have shape {responses.shape}; the units table has "
+                f"{len(self.units)} units."
+            )
+        self.standardizer_ = Standardizer.fit(responses, sessions)
+        features, targets = _flat(embeddings), self.standardizer_.transform(responses, sessions)
+        if self.method == "gcv" and groups is not None:
+            features, targets = _group_means(features, groups), _group_means(targets, groups)
+            groups = None
+        solution = solve_ridge(features, targets, groups, n_folds=self.n_folds, method=self.method)
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
+        self.alpha_, self.cv_score_ = solution.alpha, solution.cv_score
+        self.edge_share_ = solution.edge_share
+        return self
+
+    def predict(
+        self,
+        stimuli: np.ndarray | Sequence[Image.Image | Path],
+        embedding_model: "EmbeddingModel | None" = None,
+    ) -> np.ndarray:
+        """Predict responses.
+
+        Parameters
+        ----------
+        stimuli
+            Embeddings, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or pictures,
+            as PIL images or files.
+        embedding_model
+            What embeds the pictures; without it the model that `embedding` names is loaded.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (n_items, n_units), in standard deviations of the training responses.
+
+        Raises
+        ------
+        CalcarineError
+            The encoder is not fitted, the embeddings have another size, or the pictures would be
+            embedded by another network or transform than the encoder was fitted on.
+        """
+        if not hasattr(self, "coef_"):
+            raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
+        if not isinstance(stimuli, np.ndarray):
+            stimuli = self._embed(stimuli, embedding_model)
+        features = _flat(stimuli)
+        if features.shape[1] != len(self.coef_):
+            raise CalcarineError(
+                f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
+                f"fitted on {len(self.coef_)} ({self.embedding['model']})."
+            )
+        return features @ self.coef_ + self.intercept_
+
+    def score(
+        self, embeddings: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Correlate predictions with the standardised responses to the same stimuli.
+
+        Parameters
+        ----------
+        embeddings
+            Shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim).
+        responses
+            Shape (n_items, n_units), not standardised.
+        sessions
+            Session of each item, shape (n_items,), where `fit` was given them.
+
+        Returns
+        -------
+        numpy.ndarray
+            Pearson r of each unit, shape (n_units,).
+        """
+        measured = self.standardizer_.transform(responses, sessions)
+        return correlation(measured, self.predict(embeddings))
+
+    def check_units(self, units: pd.DataFrame) -> None:
+        """Refuse units other than those of the encoder.
+
+        Raises
+        ------
+        CalcarineError
+            Number, place or order of the units differ.
+        """
+        if units_sha(units) != self.units_sha:
+            raise CalcarineError(
+                f"this encoder predicts {len(self.units)} units of the mask "
+                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
+                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
+                "fit a new one."
+            )
+
+    def save(self, folder: Path, card: dict[str, str]) -> None:
+        """Write a model folder.
+
+        Parameters
+        ----------
+        folder
+            Where.
+        card
+            Text for `data licence split preprocessing seed` of the model card; the rest is known.
+        """
+        arrays, columns = unit_arrays(self.units)
+        score = float(np.median(self.cv_score_))
+        config = {
+            "kind": KIND,
+            "embedding": self.embedding,
+            "units_sha": self.units_sha,
+            "unit_columns": columns,
+            "standardizer_groups": list(self.standardizer_.groups),
+            "n_folds": self.n_folds,
+            "method": self.method,
+            "edge_share": list(self.edge_share_),
+            "version": __version__,
+        }
+        tensors = {
+            "coef": self.coef_,
+            "intercept": self.intercept_,
+            "alpha": self.alpha_,
+            "cv_score": self.cv_score_,
+            **self.standardizer_.tensors(),
+            **arrays,
+        }
+        known = {
+            "units": f"{len(self.units)} units, mask {self.units_sha}",
+            "target": f"responses, from {self.embedding['model']} "
+            f"(revision {str(self.embedding.get('revision'))[:12]})",
+            "scores": f"median cross-validated R² within the training trials {score:.3f}; scores "
+            "of test trials stand with their noise ceilings in metrics.tsv",
+            "version": f"calcarine {__version__}",
+        }
+        title = f"Voxelwise encoder on {self.embedding['model']}"
+        write_model(folder, config, tensors, model_card(title, {**card, **known}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a model folder.
+
+        Raises
+        ------
+        CalcarineError
+            The folder is absent or damaged, holds another kind of model, or its units table is not
+            the one that it was fitted on.
+        """
+        config, tensors = read_model(folder, KIND)
+        units = units_of(tensors, config["unit_columns"])
+        encoder = cls(config["embedding"], units, config["n_folds"], config["method"])
+        if encoder.units_sha != config["units_sha"]:
+            raise CalcarineError(
+                f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
+                f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
+            )
+        encoder.coef_, encoder.intercept_ = tensors["coef"], tensors["intercept"]
+        encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
+        lower, upper = config["edge_share"]
+        encoder.edge_share_ = (lower, upper)
+        encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
+        return encoder
+
+    def _embed(
+        self, pictures: Sequence[Image.Image | Path], model: "EmbeddingModel | None"
+    ) -> np.ndarray:
+        wanted = self.embedding
+        if wanted.get("input", "pictures") != "pictures":
+            raise CalcarineError(
+                f"this encoder was fitted on {wanted['input']}, not on pictures; give it "
+                "embeddings."
+            )
+        if model is None:
+            # torch and the model's library take seconds; predicting from embeddings needs neither
+            from calcarine.encoders.embedding_models import load_embedding_model
+
+            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
+        for what in ("revision", "transform_sha"):
+            if getattr(model, what) != wanted[what]:
+                raise CalcarineError(
+                    f"{model.name} has the {what} {getattr(model, what)[:12]}; this encoder was "
+                    f"fitted on {wanted['model']} with {wanted[what][:12]}. Load the same weights "
+                    "with the same transform."
+                )
+        opened = [read_picture(p) if isinstance(p, Path) else p for p in pictures]
+        return model.embed_pictures(opened)
+
+
+def _flat(embeddings: np.ndarray) -> np.ndarray:
+    return embeddings.reshape(len(embeddings), -1)
+
+
+def _group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    names = np.unique(groups)
+    return average_rows(values, [np.flatnonzero(groups == name) for name in names])

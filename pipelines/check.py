@@ -1,0 +1,251 @@
+"""`calcarine check`: every problem of a configuration and its data, and what a run would make."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from calcarine.data.errors import CalcarineError
+from calcarine.pipelines.config import Config, load_config
+from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much data a subject has.
+
+    Attributes
+    ----------
+    n_runs, n_trials, n_units, n_stimuli
+        Numbers of one subject.
+    run_mb
+        Size of one run as float32 in memory.
+    """
+
+    n_runs: int
+    n_trials: int
+    n_units: int
+    n_stimuli: int
+    run_mb: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would read, make and cost.
+
+    Attributes
+    ----------
+    reads, makes
+        Lines for a person.
+    disk_mb, memory_mb, minutes
+        Estimates: of the whole tree, of the largest job, of all jobs on two cores.
+    """
+
+    reads: list[str]
+    makes: list[str]
+    disk_mb: float
+    memory_mb: float
+    minutes: float
+
+
+def check_config(path: Path) -> tuple[list[str], Plan | None]:
+    """Look for problems without running anything.
+
+    Parameters
+    ----------
+    path
+        Configuration file.
+
+    Returns
+    -------
+    tuple
+        One text a problem, each with file, key or row; and the plan, where one can be made.
+    """
+    try:
+        config = load_config(path)
+    except CalcarineError as error:
+        return _split(error), None
+    problems = output_problems(config.layout.out) + model_problems(config)
+    found, extents = SOURCES[config.source.kind](config)
+    problems += found
+    return problems, make_plan(config, extents) if extents else None
+
+
+def _split(error: CalcarineError) -> list[str]:
+    head, *items = str(error).split("\n- ")
+    return [f"{head.rstrip(':')}: {item}" for item in items] or [head]
+
+
+def output_problems(out: Path) -> list[str]:
+    """Say why the output tree could not be written, if so."""
+    place = out.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        return [f"out: {place} is a file; expected a folder. Choose another `out`."]
+    if not os.access(place, os.W_OK | os.X_OK):
+        return [f"out: no permission to write into {place}. Choose another `out` or mend it."]
+    return []
+
+
+def model_problems(config: Config) -> list[str]:
+    """Load each embedding model and find each generator that the configuration names."""
+    # torch and the model libraries take seconds to import
+    from calcarine.decoders.generator import generator_source
+    from calcarine.encoders.embedding_models import load_embedding_model
+
+    problems = []
+    for name, section in config.embeddings.items():
+        if section.input == "concepts":
+            continue
+        try:
+            model = load_embedding_model(section.model, section.layer, section.pooling)
+            if section.input == "captions":
+                model.embed_texts(["a picture"])
+        except CalcarineError as error:
+            problems.append(f"embeddings.{name}: {error}")
+    for name, chosen in config.reconstruct.items():
+        try:
+            generator_source(chosen.generator)
+        except CalcarineError as error:
+            problems.append(f"reconstruct.{name}.generator: {error}")
+    return problems
+
+
+Found = tuple[list[str], list[Extent]]
+
+
+def _phantom(config: Config) -> Found:
+    source = config.source
+    assert isinstance(source, PhantomSource)
+    n_trials = source.n_train + source.n_test * source.n_test_repeats
+    n_runs = -(-n_trials // source.trials_per_run)
+    volumes = source.trials_per_run * source.soa_s / source.tr_s
+    extent = Extent(
+        n_runs,
+        n_trials,
+        source.n_voxels,
+        source.n_train + source.n_test,
+        volumes * 40_000 * 4 / 1e6,
+    )
+    return [], [extent] * len(config.subjects)
+
+
+def _haxby2001(config: Config) -> Found:
+    source = config.source
+    assert isinstance(source, Haxby2001Source)
+    problems = [
+        f"source.{key}: the folder {folder} is not there; correct the path or set the variable "
+        "that it is made of."
+        for key, folder in (("path", source.path), ("pictures", source.pictures))
+        if not folder.is_dir()
+    ]
+    return problems, [Extent(12, 96, 530, 8, 121 * 800 * 4 / 1e6)]
+
+
+def _bids(config: Config) -> Found:
+    assert isinstance(config.source, BidsSource)
+    if not config.bids.is_dir():
+        return [f"source.path: the data set {config.bids} is not there; correct the path."], []
+    problems: list[str] = []
+    extents: list[Extent] = []
+    for subject in config.subjects:
+        found, extent = RECORDINGS[config.recording.modality](config, subject)
+        problems += [f"sub-{subject}: {text}" for text in found]
+        extents += [extent] if extent is not None else []
+    return list(dict.fromkeys(problems)), extents
+
+
+def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
+    from calcarine.data.fmri import check_choice_of_shapes, open_space, response_window_s
+    from calcarine.data.fmri_check import find_problems
+    from calcarine.data.fmri_trials import read_fmri_trials
+    from calcarine.data.leaks import find_leaks
+    from calcarine.pipelines.prepare import declare_split, fmri_reading
+
+    reading = fmri_reading(config, subject)
+    problems, trials = find_problems(reading)
+    if trials is None:
+        return problems, None
+    try:
+        trials = declare_split(trials, config.split, config.seed)
+        window = response_window_s(reading.responses, trials)
+        problems += find_leaks(trials, config.split.disjoint, window)
+        check_choice_of_shapes(reading.responses, trials)
+    except CalcarineError as error:
+        problems.append(str(error))
+    runs = read_fmri_trials(reading)[0]
+    n_units = open_space(reading, runs).n_units
+    volumes = max(run.timing.n_volumes for run in runs)
+    return problems, Extent(
+        len(runs),
+        len(trials),
+        n_units,
+        trials["stimulus_id"].nunique(),
+        volumes * n_units * 4 / 1e6,
+    )
+
+
+SOURCES: dict[str, Callable[[Config], Found]] = {
+    "phantom": _phantom,
+    "haxby2001": _haxby2001,
+    "bids": _bids,
+}
+RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {"fmri": _fmri}
+
+# Seconds on one core, seen on the phantom: of starting a job, of a million values of a recording,
+# of a picture embedded once, of an epoch of 700 trials, of a generated picture.
+_JOB_S, _VALUES_S, _PICTURE_S, _EPOCH_S, _GENERATED_S = 6.0, 0.15, 0.02, 0.15, 0.25
+
+
+def make_plan(config: Config, extents: list[Extent]) -> Plan:
+    """Estimate what a run costs.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    extents
+        One for each subject whose data could be looked at.
+    """
+    n_subjects, n_stimuli = len(config.subjects), max(e.n_stimuli for e in extents)
+    values = sum(e.n_trials * e.n_units for e in extents)
+    largest = max(extents, key=lambda e: e.n_trials * e.n_units)
+    n_models = len(config.decode) + len(config.encode.embeddings if config.encode else ())
+    jobs = n_subjects * (4 + len(config.decode) + len(config.reconstruct)) + len(config.embeddings)
+    epochs = sum(getattr(d, "n_epochs", 0) for d in config.decode.values())
+    pictures = 8 * n_stimuli * 0.1 * len(config.reconstruct)
+    seconds = (
+        jobs * _JOB_S
+        + sum(e.n_runs * e.run_mb / 4 for e in extents) * _VALUES_S
+        + n_stimuli * len(config.embeddings) * _PICTURE_S
+        + n_subjects * epochs * _EPOCH_S * largest.n_trials / 700
+        + n_subjects * pictures * _GENERATED_S
+    )
+    made = 4 * (values + n_models * 512 * sum(e.n_units for e in extents)) / 1e6
+    simulated = sum(e.n_runs * e.run_mb / 2 for e in extents)
+    return Plan(
+        reads=[f"{config.bids}: {sum(e.n_runs for e in extents)} runs of {n_subjects} subjects"],
+        makes=[
+            f"{config.layout.out}: {sum(e.n_trials for e in extents)} trials, "
+            f"{largest.n_units} units in the largest subject, {n_stimuli} stimuli",
+            f"{len(config.embeddings)} embeddings, {n_models} models a subject, "
+            f"{len(config.reconstruct)} reconstructions a subject",
+            f"{n_subjects} reports and {config.layout.index}",
+        ],
+        disk_mb=made + (simulated if config.source.kind == "phantom" else 0) + 5 * n_subjects,
+        memory_mb=900 + 3 * max(largest.run_mb, 4 * largest.n_trials * largest.n_units / 1e6),
+        minutes=seconds / 60 / 2,
+    )
+
+
+def plan_text(plan: Plan) -> str:
+    """Write a plan for the terminal."""
+    lines = [f"reads  {line}" for line in plan.reads] + [f"makes  {line}" for line in plan.makes]
+    return "\n".join(
+        [
+            *lines,
+            f"needs  about {plan.disk_mb:,.0f} MB of disk, {plan.memory_mb:,.0f} MB of memory in "
+            f"the largest job, {plan.minutes:,.0f} minutes on two cores",
+        ]
+    )

@@ -1,0 +1,124 @@
+"""Sections on the models: embeddings, encoders, decoders, generators, scores."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from calcarine.pipelines.config_base import Name, Section
+
+# --- embeddings -----------------------------------------------------------------------------
+
+
+class EmbeddingSection(Section):
+    """One embedding of the stimuli."""
+
+    model: str = Field(
+        description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
+        "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
+        "mobilenet:FILE.npz, diffusers-vae:NAME; `concept-codes` needs no model"
+    )
+    input: Literal["pictures", "captions", "concepts"] = Field(
+        "pictures", description="What is embedded"
+    )
+    layer: str | None = Field(None, description="Intermediate layer; without it the output")
+    pooling: Literal["pooled", "tokens", "mean"] = Field(
+        "pooled", description="Model's own pooling, all tokens, or their mean"
+    )
+    batch_size: int = Field(64, ge=1, description="Pictures at a time")
+
+
+class EncodeSection(Section):
+    """Voxelwise encoders: embedding to response."""
+
+    embeddings: tuple[Name, ...] = Field(description="Embeddings to encode from")
+    method: Literal["kfold", "gcv"] = Field("kfold", description="How α is chosen")
+    n_folds: int | None = Field(
+        5, ge=2, description="Folds of the α search; null: leave one group out"
+    )
+    standardize: Literal["session", "all"] = Field(
+        "session", description="z-score responses within session or over all training trials"
+    )
+    ceiling_floor: float = Field(
+        0.3, gt=0, lt=1, description="No ratio to a noise ceiling (in r) below this one"
+    )
+
+
+class DecoderSection(Section):
+    """What every decoder has."""
+
+    target: Name = Field(description="Embedding to predict")
+    standardize: Literal["session", "all"] = Field(
+        "session", description="z-score responses within session or over all training trials"
+    )
+    subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
+
+
+class RidgeDecoderSection(DecoderSection):
+    """Ridge with an α for each target dimension."""
+
+    kind: Literal["ridge"] = "ridge"
+    n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
+
+
+class LdaDecoderSection(DecoderSection):
+    """Linear discriminant analysis with Ledoit-Wolf shrinkage; the target is `concept-codes`."""
+
+    kind: Literal["lda"] = "lda"
+
+
+class SvmDecoderSection(DecoderSection):
+    """Linear support vector machine, C = 1 / mean squared norm; the target is `concept-codes`."""
+
+    kind: Literal["svm"] = "svm"
+
+
+class ContrastiveDecoderSection(DecoderSection):
+    """Residual MLP with a linear layer a subject, trained contrastively (MindEye type)."""
+
+    kind: Literal["contrastive"] = "contrastive"
+    hidden_dim: int = Field(256, ge=8, description="Width of the trunk")
+    n_blocks: int = Field(2, ge=0, description="Residual blocks")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout of the trunk")
+    subject_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after the subject layer")
+    n_epochs: int = Field(120, ge=1, description="Passes over the training trials")
+    batch_size: int = Field(128, ge=4, description="Trials in a batch")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak of the one-cycle schedule")
+    weight_decay: float = Field(0.05, ge=0, description="AdamW decay of weight matrices")
+    mixco_share: float = Field(0.33, ge=0, le=1, description="First share of epochs with MixCo")
+    mse_weight: float = Field(0.3, ge=0, description="Weight of the regression loss")
+    patience: int = Field(20, ge=1, description="Epochs without a better validation loss")
+
+
+Decoder = Annotated[
+    RidgeDecoderSection | LdaDecoderSection | SvmDecoderSection | ContrastiveDecoderSection,
+    Field(discriminator="kind"),
+]
+
+
+class ReconstructSection(Section):
+    """Pictures from predicted embeddings."""
+
+    generator: str = Field(
+        "calcarine:phantom-unclip",
+        description="Stable-unCLIP pipeline: calcarine:phantom-unclip, local-dir:PATH, hf-hub:…",
+    )
+    semantic: Name = Field(description="Decoder that predicts the picture embedding")
+    low_level: Name | None = Field(None, description="Decoder that predicts autoencoder latents")
+    n_steps: int = Field(20, ge=1, description="Denoising steps")
+    guidance_scale: float = Field(1.0, ge=1, description="Classifier-free guidance; 1 is off")
+    noise_level: int = Field(0, ge=0, description="Noise added to the embedding (unCLIP)")
+    strength: float = Field(0.75, gt=0, le=1, description="img2img strength of `combined`")
+    n_controls: int | None = Field(
+        None, ge=2, description="Items for each control; without it as many as there are"
+    )
+    judge: Name = Field(description="Embedding whose model judges the pictures")
+    presets: tuple[Literal["phantom", "mindeye", "brain-diffuser"], ...] = Field(
+        ("phantom",), description="Protocols of picture metrics"
+    )
+
+
+class EvaluateSection(Section):
+    """How predictions are scored."""
+
+    n_bootstrap: int = Field(2000, ge=100, description="Bootstrap samples of an interval")
+    repeat_curve: bool = Field(True, description="Score 1 … n averaged repeats")

@@ -1,0 +1,135 @@
+"""Scores of one subject's reconstructions, by protocol and by the judge."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from safetensors.numpy import load_file
+
+from calcarine.data.digests import read_picture
+from calcarine.data.reconstructions import read_reconstructions
+from calcarine.data.scores import Score
+from calcarine.data.seeds import derive_seed
+from calcarine.data.stimuli import read_stimuli
+from calcarine.decoders.picture_metrics import Pictures
+from calcarine.decoders.picture_views import View, judge_view, network_views, pixel_view
+from calcarine.decoders.reconstruction_scores import item_scores, item_table, score_rows
+from calcarine.encoders.embedding_models import SHIPPED, load_embedding_model
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_models import EmbeddingSection
+from calcarine.pipelines.reconstruct import single_pictures
+
+PROBED = ("category", "colour")
+HELD_OUT_COLUMN = "combination"
+
+
+def reconstruction_results(
+    config: Config, subject: str, name: str, split: str
+) -> tuple[list[Score], pd.DataFrame]:
+    """Score one reconstruction of one subject by all its protocols.
+
+    Parameters
+    ----------
+    config, subject, name
+        Whose, and the name in the section `reconstruct`.
+    split
+        Name of the test split.
+
+    Returns
+    -------
+    tuple
+        Rows of `metrics.tsv`, and the table of single items.
+    """
+    section = config.reconstruct[name]
+    made = read_reconstructions(config.layout.reconstruction(subject, name))
+    files = single_pictures(config.stimuli)
+    shown = [np.asarray(read_picture(files[s])) for s in made.items["stimulus_id"]]
+    height, width = made.targets.shape[1:3]
+    views: dict[str, Iterable[View]] = {}
+    for protocol in section.presets:
+        views[protocol] = [pixel_view(protocol, (height, width))]
+        if protocol == "phantom":
+            views[protocol] = [*views[protocol], *_judge_views(config, section.judge)]
+        else:
+            views[protocol] = _and_then(views[protocol], network_views(protocol))
+    scores = item_scores(made, shown, views)
+    splits = _splits(config, made.items["stimulus_id"], split)
+    seed = derive_seed(config.seed, subject, "evaluate", name)
+    rows = score_rows(subject, name, made, scores, splits, seed, config.evaluate.n_bootstrap)
+    return rows, item_table(subject, name, made, scores)
+
+
+def _and_then(first: Iterable[View], rest: Iterable[View]) -> Iterable[View]:
+    yield from first
+    yield from rest
+
+
+def _splits(config: Config, stimulus_ids: pd.Series, split: str) -> dict[str, np.ndarray]:
+    """Give all items, and those that show a combination of factors kept out of training."""
+    splits = {split: np.ones(len(stimulus_ids), dtype=bool)}
+    stimuli = read_stimuli(config.stimuli).set_index("stimulus_id")
+    if HELD_OUT_COLUMN in stimuli.columns:
+        held_out = (stimuli.loc[stimulus_ids, HELD_OUT_COLUMN] == "held-out").to_numpy()
+        if 0 < held_out.sum() < len(held_out):
+            splits[f"{split}-held-out"] = held_out
+    return splits
+
+
+def _judge_views(config: Config, judge: str) -> list[View]:
+    """Look with the judge, and read its probes off where it has some."""
+    section = config.embeddings[judge]
+    model = load_embedding_model(section.model, section.layer, section.pooling)
+
+    def embed(pictures: Pictures) -> np.ndarray:
+        images = [Image.fromarray(np.asarray(picture)) for picture in pictures]
+        return model.embed_pictures(images, section.batch_size).reshape(len(images), -1)
+
+    probes = read_probes(_folder(section))
+    views = [judge_view(judge, embed, probes)]
+    for factor in PROBED:
+        if factor not in probes:
+            note = f"not computed: the judge {section.model} has no probe of {factor}"
+            views.append(View(judge, (f"{factor}_agreement_judge",), note=note))
+    return views
+
+
+def _folder(section: EmbeddingSection) -> Path | None:
+    family, _, rest = section.model.partition(":")
+    folders = {"calcarine": SHIPPED / rest, "local-dir": Path(rest).expanduser()}
+    return folders.get(family)
+
+
+def read_probes(folder: Path | None) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Read the linear probes that lie beside a model.
+
+    Parameters
+    ----------
+    folder
+        Folder with `probes.safetensors` (`<factor>.weight` (n_names, embed_dim), `<factor>.bias`)
+        and `probes.json` (names of each factor).
+
+    Returns
+    -------
+    dict
+        By factor: embeddings (n, embed_dim) to names (n,). Empty where there are no probes.
+    """
+    if folder is None or not (folder / "probes.safetensors").is_file():
+        return {}
+    tensors = load_file(folder / "probes.safetensors")
+    names = json.loads((folder / "probes.json").read_text(encoding="utf-8"))
+    return {
+        factor: _probe(tensors[f"{factor}.weight"], tensors[f"{factor}.bias"], names[factor])
+        for factor in names
+    }
+
+
+def _probe(
+    weight: np.ndarray, bias: np.ndarray, names: list[str]
+) -> Callable[[np.ndarray], np.ndarray]:
+    def read_off(embeddings: np.ndarray) -> np.ndarray:
+        return np.asarray(names)[(embeddings @ weight.T + bias).argmax(axis=1)]
+
+    return read_off

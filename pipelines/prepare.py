@@ -1,0 +1,92 @@
+"""Step `prepare`: recording → trials, split, leak check, responses, quality."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from calcarine.data.atomic import write_json
+from calcarine.data.block_averages import BlockModel
+from calcarine.data.fmri import prepare_fmri, response_window_s
+from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
+from calcarine.data.glm import GlmModel
+from calcarine.data.leaks import check_leaks
+from calcarine.data.responses import write_responses
+from calcarine.data.seeds import derive_seed
+from calcarine.data.splits import hold_out, leave_one_out
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import GlmResponses, SplitSection
+
+
+def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
+    """Declare the split that the configuration asks for.
+
+    All subjects of a configuration draw with the same seed, so that a stimulus stands on the
+    same side for all of them.
+    """
+    if split.scheme == "leave-one-out":
+        return leave_one_out(trials, split.by)
+    return hold_out(
+        trials, split.by, derive_seed(seed, "split"), split.test, split.validation, split.column
+    )
+
+
+def fmri_reading(config: Config, subject: str) -> FmriReading:
+    """Say what to read of a subject, from the configuration."""
+    recording = config.recording
+    responses: GlmModel | BlockModel
+    section = recording.responses
+    if isinstance(section, GlmResponses):
+        responses = GlmModel(
+            section.method, section.hrf, section.drift, section.high_pass_hz, section.noise_model
+        )
+    else:
+        responses = BlockModel(
+            section.average,
+            section.shift_s,
+            section.detrend,
+            section.standardize,
+            section.include_rest,
+        )
+    return FmriReading(
+        bids=config.bids,
+        subject=subject,
+        task=recording.task,
+        stimuli=config.stimuli,
+        responses=responses,
+        derivatives=recording.derivatives,
+        space=recording.space,
+        sessions=recording.sessions,
+        runs=recording.runs,
+        mask=recording.mask,
+        rois=recording.rois,
+        confounds=recording.confounds,
+        stimulus_column=recording.stimulus_column,
+        ignore_trial_types=recording.ignore_trial_types,
+        smoothing_fwhm_mm=recording.smoothing_fwhm_mm,
+    )
+
+
+def _prepare_fmri(config: Config, subject: str) -> None:
+    reading = fmri_reading(config, subject)
+    runs, trials = read_fmri_trials(reading)
+    trials = declare_split(trials, config.split, config.seed)
+    check_leaks(trials, config.split.disjoint, response_window_s(reading.responses, trials))
+    responses, quality = prepare_fmri(reading, runs, trials)
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, responses)
+
+
+MODALITIES: dict[str, Callable[[Config, str], None]] = {"fmri": _prepare_fmri}
+
+
+def run(config: Config, subject: str) -> None:
+    """Prepare one subject: write trials, responses, units and quality.
+
+    The split is declared and checked before any volume is read.
+
+    Raises
+    ------
+    CalcarineError
+        Something is wrong with the data or the split.
+    """
+    MODALITIES[config.recording.modality](config, subject)
