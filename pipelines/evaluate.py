@@ -73,9 +73,7 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
 
 def _tsv(table: pd.DataFrame) -> str:
     return str(
-        table.to_csv(
-            sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
-        )
+        table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
     )
 
 

@@ -1,4 +1,4 @@
-"""Scores of one subject's reconstructions: reads pictures, asks the judge, applies the protocols."""
+"""Scores of one subject's reconstructions: reads pictures, asks the judge, applies protocols."""
 
 import json
 from collections.abc import Callable, Iterable
