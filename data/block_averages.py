@@ -145,7 +145,7 @@ def block_rows(
     if empty:
         row = blocks.iloc[empty[0]]
         raise CalcarineError(
-            f"{where}, row {row['row']}: the block from {row['onset']:g} s "
+            f"{where}, row {int(row['row'])}: the block from {row['onset']:g} s "
             f"({row['duration']:g} s, shifted by {model.shift_s:g} s) holds no volume. "
             "Mend its duration or remove the row."
         )

@@ -101,7 +101,7 @@ def read_events(path: Path) -> pd.DataFrame:
     if negative.any():
         first = table[negative].iloc[0]
         raise CalcarineError(
-            f"{path}, row {first['row']}: `duration` is {first['duration']:g} s; "
+            f"{path}, row {int(first['row'])}: `duration` is {first['duration']:g} s; "
             "expected 0 or more."
         )
     if "trial_type" not in table.columns:
@@ -135,15 +135,15 @@ def check_within_scan(events: pd.DataFrame, path: Path, scan_s: float, tr_s: flo
         if last >= 10 * scan_s and last / 1000 < scan_s:
             hint = "The onsets look like milliseconds or samples; BIDS counts in seconds."
         raise CalcarineError(
-            f"{path}, row {first['row']}: {len(late)} of {len(events)} events begin beyond the "
-            f"scan, the first at {first['onset']:g} s; the scan ends at {scan_s:g} s. {hint}"
+            f"{path}, row {int(first['row'])}: {len(late)} of {len(events)} events begin beyond "
+            f"the scan, the first at {first['onset']:g} s; the scan ends at {scan_s:g} s. {hint}"
         )
     early = events[events["onset"] < -tr_s]
     if len(early):
         first = early.iloc[0]
         raise CalcarineError(
-            f"{path}, row {first['row']}: the event begins at {first['onset']:g} s, before the "
-            "first volume. Count onsets from the first volume that is in the BOLD file."
+            f"{path}, row {int(first['row'])}: the event begins at {first['onset']:g} s, before "
+            "the first volume. Count onsets from the first volume that is in the BOLD file."
         )
 
 
@@ -265,7 +265,7 @@ def _check_events(table: pd.DataFrame, ids: list[str], path: Path) -> None:
     unknown = table[table["duration"].isna()]
     if len(unknown):
         raise CalcarineError(
-            f"{path}, row {unknown.iloc[0]['row']}: the duration of a trial is n/a; "
+            f"{path}, row {int(unknown.iloc[0]['row'])}: the duration of a trial is n/a; "
             "expected seconds (0 for a flash)."
         )
     twice = table["onset"].duplicated(keep=False)

@@ -71,8 +71,9 @@ def repeat_variance(values: np.ndarray, stimuli: np.ndarray) -> RepeatVariance:
         )
     noise = np.zeros(values.shape[1])
     means = np.empty((len(repeated), values.shape[1]))
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
     for i, code in enumerate(repeated):
-        own = np.asarray(values[codes == code], dtype=np.float64)
+        own = np.asarray(values[rows[code]], dtype=np.float64)
         noise += own.var(axis=0, ddof=1) / len(repeated)
         means[i] = own.mean(axis=0)
     left = noise * np.mean(1 / counts[repeated])

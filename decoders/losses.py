@@ -132,6 +132,10 @@ class Mix(NamedTuple):
     partner: Tensor
     share: Tensor
 
+    def to(self, device: torch.device) -> "Mix":
+        """Move to a device."""
+        return Mix(self.partner.to(device), self.share.to(device))
+
 
 def draw_mix(n: int, rng: np.random.Generator, beta: float = 0.15, mixed: float = 0.5) -> Mix:
     """Draw partners and shares for MixCo (Kim 2020, doi:10.48550/arXiv.2010.06300).

@@ -5,22 +5,18 @@ interrupted and resumed ends with the same weights as a calm one, and no state o
 generator has to be stored.
 """
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shutil import rmtree
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from calcarine.data.atomic import new_folder
+from calcarine.data.checkpoints import read_checkpoint, remove_checkpoint, write_checkpoint
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
 
@@ -84,7 +80,7 @@ class History:
     Attributes
     ----------
     train_loss, validation_loss
-        Mean loss of the batches; loss on the validation trials.
+        Mean loss of the batches; loss on the validation trials, empty where there are none.
     best_epoch
         The epoch whose weights were kept.
     """
@@ -132,7 +128,7 @@ def train(
     model: nn.Module,
     n_trials: int,
     batch_loss: Callable[[np.ndarray, Epoch], Tensor],
-    validation_loss: Callable[[], float],
+    validation_loss: Callable[[], float] | None,
     plan: TrainingPlan,
     checkpoint: Path | None = None,
     key: str = "",
@@ -149,7 +145,8 @@ def train(
     batch_loss
         Loss of the trials with the given numbers, shape (n_batch,), in the given epoch.
     validation_loss
-        Loss on the validation trials, computed in evaluation mode without gradients.
+        Loss on the validation trials, called in evaluation mode without gradients. Without it all
+        epochs are trained and the last is kept.
     plan
         How long and how fast.
     checkpoint
@@ -171,31 +168,29 @@ def train(
     optimizer = adamw(model, plan.weight_decay)
     history, best = History(), _copy(model)
     if checkpoint is not None:
-        history, best = _resume(checkpoint, key, model, optimizer, history, best)
+        history, best = _resume(checkpoint, key, model, optimizer)
     written = time.monotonic()
-    epochs = range(len(history.validation_loss), plan.n_epochs)
+    epochs = range(len(history.train_loss), plan.n_epochs)
     with torch.random.fork_rng():
         for number in tqdm(
             epochs, "training", plan.n_epochs, initial=epochs.start, disable=None, leave=False
         ):
-            if number - history.best_epoch > plan.patience and history.best_epoch >= 0:
+            if history.best_epoch >= 0 and number - history.best_epoch > plan.patience:
                 break
-            history.train_loss.append(
-                _one_epoch(model, optimizer, n_trials, batch_loss, plan, number)
-            )
-            model.eval()
-            with torch.no_grad():
-                history.validation_loss.append(float(validation_loss()))
-            _check_finite(history, number)
-            if history.validation_loss[-1] <= min(history.validation_loss):
+            loss = _one_epoch(model, optimizer, n_trials, batch_loss, plan, number)
+            history.train_loss.append(_finite(loss, "training", number))
+            if validation_loss is not None:
+                loss = _validate(model, validation_loss)
+                history.validation_loss.append(_finite(loss, "validation", number))
+            if validation_loss is None or loss == min(history.validation_loss):
                 history.best_epoch, best = number, _copy(model)
             if checkpoint is not None and time.monotonic() - written >= every_s:
-                _write_checkpoint(checkpoint, key, model, optimizer, history, best)
+                _write_state(checkpoint, key, model, optimizer, history, best)
                 written = time.monotonic()
     model.load_state_dict(best)
     model.eval()
     if checkpoint is not None:
-        rmtree(checkpoint, ignore_errors=True)
+        remove_checkpoint(checkpoint)
     return history
 
 
@@ -230,21 +225,26 @@ def _one_epoch(
     return total / n_trials
 
 
-def _check_finite(history: History, number: int) -> None:
-    losses = history.train_loss[-1], history.validation_loss[-1]
-    if not all(math.isfinite(loss) for loss in losses):
+def _validate(model: nn.Module, validation_loss: Callable[[], float]) -> float:
+    model.eval()
+    with torch.no_grad():
+        return float(validation_loss())
+
+
+def _finite(loss: float, what: str, number: int) -> float:
+    if not math.isfinite(loss):
         raise CalcarineError(
-            f"training left the finite numbers in epoch {number} (training loss {losses[0]}, "
-            f"validation loss {losses[1]}). Lower `learning_rate` or look for outliers in the "
-            "responses."
+            f"the {what} loss is {loss} in epoch {number}. Lower `learning_rate` or look for "
+            "outliers in the responses."
         )
+    return loss
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _write_checkpoint(
+def _write_state(
     folder: Path,
     key: str,
     model: nn.Module,
@@ -255,11 +255,9 @@ def _write_checkpoint(
     tensors = {f"model.{n}": v for n, v in _copy(model).items()}
     tensors |= {f"best.{n}": v for n, v in best.items()}
     for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{n}": v.clone() for n, v in state.items()}
-    with new_folder(folder) as temporary:
-        save_file(tensors, temporary / "state.safetensors")
-        text = json.dumps({"key": key, "history": asdict(history)})
-        (temporary / "state.json").write_text(text, encoding="utf-8")
+        tensors |= {f"optimizer.{number}.{n}": v for n, v in state.items()}
+    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    write_checkpoint(folder, key, arrays, asdict(history))
 
 
 def _resume(
@@ -267,23 +265,20 @@ def _resume(
     key: str,
     model: nn.Module,
     optimizer: torch.optim.AdamW,
-    history: History,
-    best: dict[str, Tensor],
 ) -> tuple[History, dict[str, Tensor]]:
-    if not (folder / "state.json").exists():
-        return history, best
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    if state["key"] != key:
-        return history, best
-    tensors = load_file(folder / "state.safetensors")
-    model.load_state_dict(_below("model.", tensors.items()))
-    moments: dict[int, dict[str, Any]] = {}
-    for name, value in _below("optimizer.", tensors.items()).items():
+    found = read_checkpoint(folder, key)
+    if found is None:
+        return History(), _copy(model)
+    device = next(model.parameters()).device
+    tensors = {name: torch.from_numpy(value).to(device) for name, value in found[0].items()}
+    model.load_state_dict(_below("model.", tensors))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below("optimizer.", tensors).items():
         number, what = name.split(".")
         moments.setdefault(int(number), {})[what] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return History(**state["history"]), _below("best.", tensors.items())
+    return History(**found[1]), _below("best.", tensors)
 
 
-def _below(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): v for n, v in tensors if n.startswith(prefix)}
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}

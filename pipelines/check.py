@@ -157,7 +157,7 @@ def _bids(config: Config) -> Found:
 
 
 def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
-    from calcarine.data.fmri import open_space, response_window_s
+    from calcarine.data.fmri import check_choice_of_shapes, open_space, response_window_s
     from calcarine.data.fmri_check import find_problems
     from calcarine.data.fmri_trials import read_fmri_trials
     from calcarine.data.leaks import find_leaks
@@ -171,6 +171,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
         trials = declare_split(trials, config.split, config.seed)
         window = response_window_s(reading.responses, trials)
         problems += find_leaks(trials, config.split.disjoint, window)
+        check_choice_of_shapes(reading.responses, trials)
     except CalcarineError as error:
         problems.append(str(error))
     runs = read_fmri_trials(reading)[0]

@@ -146,7 +146,7 @@ def encode(
         predictions, one row a test stimulus and number of repeats.
     """
     all_folds = folds(data.trials)
-    n_repeats = _usual_repeats(data.trials, all_folds)
+    n_repeats = usual_repeats(data.trials, all_folds)
     levels = range(1, n_repeats + 1) if repeat_curve else [n_repeats]
     parts: list[tuple[np.ndarray, np.ndarray, pd.DataFrame]] = []
     first_item = 0
@@ -172,7 +172,8 @@ def encode(
     return encoder, Predictions(np.concatenate(predicted), table, sidecar, np.concatenate(measured))
 
 
-def _usual_repeats(trials: pd.DataFrame, all_folds: list[Fold]) -> int:
+def usual_repeats(trials: pd.DataFrame, all_folds: list[Fold]) -> int:
+    """Give the median number of repeats of a test stimulus, over all folds."""
     counts = [trials["stimulus_id"].iloc[fold.test].value_counts() for fold in all_folds]
     return int(np.median(np.concatenate(counts)))
 
@@ -228,7 +229,7 @@ def _card(config: Config, data: EncodingData) -> dict[str, str]:
     n_folds = len(folds(trials))
     fitted = "on all trials" if n_folds > 1 else "on the training and validation trials"
     return {
-        **_data_set(config),
+        **data_set_fields(config),
         "split": f"{split.scheme} by {split.by}, {n_folds} folds, hash {split_hash}; this model is "
         f"fitted {fitted}",
         "preprocessing": f"`{config.recording.responses.model_dump_json()}`, responses z-scored "
@@ -237,7 +238,8 @@ def _card(config: Config, data: EncodingData) -> dict[str, str]:
     }
 
 
-def _data_set(config: Config) -> dict[str, str]:
+def data_set_fields(config: Config) -> dict[str, str]:
+    """Give the fields `data` and `licence` of a model card."""
     path = config.bids / "dataset_description.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

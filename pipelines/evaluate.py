@@ -1,4 +1,4 @@
-"""The evaluate step: the only one that compares predictions with the truth of the test trials."""
+"""Score one subject's predictions and pictures: the only step that sees the truth."""
 
 import gzip
 from pathlib import Path

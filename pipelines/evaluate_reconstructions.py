@@ -1,4 +1,4 @@
-"""Scores of one subject's reconstructions: reads pictures, asks the judge, applies protocols."""
+"""Scores of one subject's reconstructions, by protocol and by the judge."""
 
 import json
 from collections.abc import Callable, Iterable

@@ -6,9 +6,7 @@ import pandas as pd
 
 from calcarine.data.atomic import write_json
 from calcarine.data.block_averages import BlockModel
-from calcarine.data.errors import CalcarineError
-from calcarine.data.fmri import check_choice_of_shapes, prepare_fmri, response_window_s
-from calcarine.data.fmri_check import find_problems
+from calcarine.data.fmri import prepare_fmri, response_window_s
 from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
 from calcarine.data.glm import GlmModel
 from calcarine.data.leaks import check_leaks
@@ -78,22 +76,7 @@ def _prepare_fmri(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, responses)
 
 
-def _check_fmri(config: Config, subject: str) -> list[str]:
-    reading = fmri_reading(config, subject)
-    problems, trials = find_problems(reading)
-    if trials is None:
-        return problems
-    try:
-        trials = declare_split(trials, config.split, config.seed)
-        check_leaks(trials, config.split.disjoint, response_window_s(reading.responses, trials))
-        check_choice_of_shapes(reading.responses, trials)
-    except CalcarineError as error:
-        problems.append(str(error))
-    return problems
-
-
 MODALITIES: dict[str, Callable[[Config, str], None]] = {"fmri": _prepare_fmri}
-CHECKS: dict[str, Callable[[Config, str], list[str]]] = {"fmri": _check_fmri}
 
 
 def run(config: Config, subject: str) -> None:
@@ -107,8 +90,3 @@ def run(config: Config, subject: str) -> None:
         Something is wrong with the data or the split.
     """
     MODALITIES[config.recording.modality](config, subject)
-
-
-def check(config: Config, subject: str) -> list[str]:
-    """List every problem of a subject's recording and split, without writing anything."""
-    return CHECKS[config.recording.modality](config, subject)

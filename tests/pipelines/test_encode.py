@@ -9,7 +9,8 @@ from calcarine.data.responses import Responses, write_responses
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.pretrained import load_pretrained
 from calcarine.pipelines import encode
-from calcarine.pipelines.config import Config, SplitSection
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import SplitSection
 
 N_TRAIN, N_TEST, N_REPEATS, N_UNITS, EMBED_DIM = 80, 12, 3, 14, 6
 

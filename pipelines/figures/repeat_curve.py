@@ -1,0 +1,69 @@
+"""How a score grows with the number of averaged repeats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calcarine.pipelines.figures.style import (
+    CONTROL,
+    MUTED,
+    SERIES,
+    grid_lines,
+    house_style,
+    new_figure,
+    short,
+    to_png,
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model's scores over numbers of repeats; all arrays have shape (n_points,)."""
+
+    name: str
+    n_repeats: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    is_control: bool
+
+
+def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str) -> bytes:
+    """Draw one line a model with its interval, and chance as a dashed line.
+
+    Parameters
+    ----------
+    curves
+        At least one.
+    chance
+        NaN where there is none.
+    title, label
+        What is shown, and the name of the vertical axis.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    with house_style():
+        figure = new_figure(height_in=3.5)
+        axes = figure.add_subplot()
+        models = [c for c in curves if not c.is_control]
+        colour = {c.name: SERIES[i % len(SERIES)] for i, c in enumerate(models)}
+        for curve in curves:
+            shade = colour.get(curve.name, CONTROL)
+            axes.fill_between(curve.n_repeats, curve.low, curve.high, color=shade, alpha=0.13, lw=0)
+            axes.plot(
+                curve.n_repeats, curve.value, "o-", ms=5, color=shade, label=short(curve.name)
+            )
+        if np.isfinite(chance):
+            axes.axhline(chance, color=MUTED, ls=(0, (3, 2)), lw=1.2, label="chance")
+        axes.set_xticks(np.unique(np.concatenate([c.n_repeats for c in curves])).astype(int))
+        axes.set_ylim(bottom=min(0.0, float(np.nanmin([np.nanmin(c.low) for c in curves]))))
+        axes.set_xlabel("repeats averaged")
+        axes.set_ylabel(label)
+        axes.set_title(title)
+        axes.legend(loc="upper left", bbox_to_anchor=(0, 1))
+        grid_lines(axes, "y")
+        return to_png(figure)

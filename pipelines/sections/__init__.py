@@ -1,0 +1,1 @@
+"""Sections of the report: one module a section, each a function from the record to blocks."""

@@ -1,0 +1,125 @@
+"""Works that the methods cite: how they are named in a sentence, in full, and their DOI."""
+
+CITATIONS: dict[str, tuple[str, str, str]] = {
+    "allen": (
+        "Allen et al., 2022",
+        "Allen EJ, St-Yves G, Wu Y, et al. A massive 7T fMRI dataset to bridge cognitive "
+        "neuroscience and artificial intelligence. Nature Neuroscience 25:116–126 (2022).",
+        "10.1038/s41593-021-00962-x",
+    ),
+    "bids": (
+        "Gorgolewski et al., 2016",
+        "Gorgolewski KJ, Auer T, Calhoun VD, et al. The brain imaging data structure. Scientific "
+        "Data 3:160044 (2016).",
+        "10.1038/sdata.2016.44",
+    ),
+    "bootstrap": (
+        "Efron, 1979",
+        "Efron B. Bootstrap methods: another look at the jackknife. The Annals of Statistics "
+        "7:1–26 (1979).",
+        "10.1214/aos/1176344552",
+    ),
+    "brain-diffuser": (
+        "Ozcelik & VanRullen, 2023",
+        "Ozcelik F, VanRullen R. Natural scene reconstruction from fMRI signals using generative "
+        "latent diffusion. Scientific Reports 13:15666 (2023).",
+        "10.1038/s41598-023-42891-8",
+    ),
+    "clip": (
+        "Radford et al., 2021",
+        "Radford A, Kim JW, Hallacy C, et al. Learning transferable visual models from natural "
+        "language supervision (2021).",
+        "10.48550/arXiv.2103.00020",
+    ),
+    "encoding": (
+        "Naselaris et al., 2011",
+        "Naselaris T, Kay KN, Nishimoto S, Gallant JL. Encoding and decoding in fMRI. NeuroImage "
+        "56:400–410 (2011).",
+        "10.1016/j.neuroimage.2010.07.073",
+    ),
+    "fsaverage": (
+        "Fischl et al., 1999",
+        "Fischl B, Sereno MI, Tootell RBH, Dale AM. High-resolution intersubject averaging and a "
+        "coordinate system for the cortical surface. Human Brain Mapping 8:272–284 (1999).",
+        "10.1002/(SICI)1097-0193(1999)8:4<272::AID-HBM10>3.0.CO;2-4",
+    ),
+    "haxby": (
+        "Haxby et al., 2001",
+        "Haxby JV, Gobbini MI, Furey ML, et al. Distributed and overlapping representations of "
+        "faces and objects in ventral temporal cortex. Science 293:2425–2430 (2001).",
+        "10.1126/science.1063736",
+    ),
+    "hrf": (
+        "Prince et al., 2022",
+        "Prince JS, Charest I, Kurzawski JW, et al. Improving the accuracy of single-trial fMRI "
+        "response estimates using GLMsingle. eLife 11:e77599 (2022).",
+        "10.7554/eLife.77599",
+    ),
+    "latent": (
+        "Rombach et al., 2022",
+        "Rombach R, Blattmann A, Lorenz D, Esser P, Ommer B. High-resolution image synthesis with "
+        "latent diffusion models (2022).",
+        "10.48550/arXiv.2112.10752",
+    ),
+    "ledoit": (
+        "Ledoit & Wolf, 2004",
+        "Ledoit O, Wolf M. A well-conditioned estimator for large-dimensional covariance "
+        "matrices. Journal of Multivariate Analysis 88:365–411 (2004).",
+        "10.1016/S0047-259X(03)00096-4",
+    ),
+    "mindeye": (
+        "Scotti et al., 2023",
+        "Scotti PS, Banerjee A, Goode J, et al. Reconstructing the mind's eye: fMRI-to-image with "
+        "contrastive learning and diffusion priors (2023).",
+        "10.48550/arXiv.2305.18274",
+    ),
+    "mixco": (
+        "Kim et al., 2020",
+        "Kim S, Lee G, Bae S, Yun SY. MixCo: mix-up contrastive learning for visual "
+        "representation (2020).",
+        "10.48550/arXiv.2010.06300",
+    ),
+    "mumford": (
+        "Mumford et al., 2012",
+        "Mumford JA, Turner BO, Ashby FG, Poldrack RA. Deconvolving BOLD activation in "
+        "event-related designs for multivoxel pattern classification analyses. NeuroImage "
+        "59:2636–2643 (2012).",
+        "10.1016/j.neuroimage.2011.08.076",
+    ),
+    "ridge": (
+        "Hoerl & Kennard, 1970",
+        "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "
+        "Technometrics 12:55–67 (1970).",
+        "10.1080/00401706.1970.10488634",
+    ),
+    "snakemake": (
+        "Mölder et al., 2021",
+        "Mölder F, Jablonski KP, Letcher B, et al. Sustainable data analysis with Snakemake. "
+        "F1000Research 10:33 (2021).",
+        "10.12688/f1000research.29032.2",
+    ),
+    "softclip": (
+        "Gao et al., 2023",
+        "Gao Y, Liu J, Xu Z, et al. SoftCLIP: softer cross-modal alignment makes CLIP stronger "
+        "(2023).",
+        "10.48550/arXiv.2303.17561",
+    ),
+    "ssim": (
+        "Wang et al., 2004",
+        "Wang Z, Bovik AC, Sheikh HR, Simoncelli EP. Image quality assessment: from error "
+        "visibility to structural similarity. IEEE Transactions on Image Processing 13:600–612 "
+        "(2004).",
+        "10.1109/TIP.2003.819861",
+    ),
+    "svm": (
+        "Cortes & Vapnik, 1995",
+        "Cortes C, Vapnik V. Support-vector networks. Machine Learning 20:273–297 (1995).",
+        "10.1007/BF00994018",
+    ),
+    "unclip": (
+        "Ramesh et al., 2022",
+        "Ramesh A, Dhariwal P, Nichol A, Chu C, Chen M. Hierarchical text-conditional image "
+        "generation with CLIP latents (2022).",
+        "10.48550/arXiv.2204.06125",
+    ),
+}

@@ -1,0 +1,204 @@
+"""Methods as a paper would state them, composed from the configuration."""
+
+import re
+
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import BlockResponses, GlmResponses
+from calcarine.pipelines.config_models import (
+    ContrastiveDecoderSection,
+    Decoder,
+    LdaDecoderSection,
+    RidgeDecoderSection,
+)
+from calcarine.pipelines.page import Block, References, Section, Text
+from calcarine.pipelines.sections.citations import CITATIONS
+from calcarine.pipelines.subject_record import SubjectRecord
+
+
+def methods(record: SubjectRecord) -> Section:
+    """Write the methods and list what they cite."""
+    config = record.config
+    drafts = [
+        _data(config),
+        _responses(config),
+        _split(config),
+        _ceilings(record),
+        _encoding(config),
+        _decoding(config),
+        _reconstruction(config),
+        _statistics(config),
+    ]
+    paragraphs = [text for text in drafts if text]
+    blocks: list[Block] = [Text(_with_names(text)) for text in paragraphs]
+    blocks.append(References(_cited(paragraphs)))
+    return Section("methods", "Methods", blocks)
+
+
+def _keys(text: str) -> list[str]:
+    return re.findall(r"\[(\w[\w-]*)\]", text)
+
+
+def _with_names(text: str) -> str:
+    """Replace `[key]` by the work's short name in brackets."""
+    return re.sub(r"\[(\w[\w-]*)\]", lambda found: f"({CITATIONS[found.group(1)][0]})", text)
+
+
+def _cited(paragraphs: list[str]) -> list[tuple[str, str]]:
+    keys = {key for text in paragraphs for key in _keys(text)}
+    return sorted(CITATIONS[key][1:] for key in keys)
+
+
+def _data(config: Config) -> str:
+    origin = {
+        "phantom": "The recording is synthetic: scenes were rendered, a cortex with known tuning "
+        "was planted in MNI space, and BOLD time series were simulated from it.",
+        "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
+        "bids": "The recording was read from a data set.",
+    }[config.source.kind]
+    return (
+        f"{origin} Data are organised by BIDS [bids]; the analysis ran as a Snakemake workflow "
+        "[snakemake]."
+    )
+
+
+def _responses(config: Config) -> str:
+    section = config.recording.responses
+    confounds = config.recording.confounds
+    if isinstance(section, BlockResponses):
+        return _block_responses(section)
+    return _glm_responses(section) + (
+        f" Nuisance regressors: {', '.join(confounds)}." if confounds else ""
+    )
+
+
+def _glm_responses(section: GlmResponses) -> str:
+    method = {
+        "lss": "one general linear model a trial, with that trial and all others as separate "
+        "regressors (least squares, separate) [mumford]",
+        "lsa": "one general linear model a run with a regressor a trial (least squares, all) "
+        "[mumford]",
+    }[section.method]
+    hrf = {
+        "library": "The haemodynamic response of each voxel was chosen from a library by the "
+        "variance explained in training trials [hrf].",
+        "glover": "The canonical haemodynamic response of Glover was used.",
+        "spm": "The canonical haemodynamic response of SPM was used.",
+    }[section.hrf]
+    return (
+        f"Single-trial responses are betas in percent signal change from {method}, with "
+        f"{section.drift} drift terms (cut-off {section.high_pass_hz:g} Hz) and "
+        f"{section.noise_model} noise. {hrf}"
+    )
+
+
+def _block_responses(section: BlockResponses) -> str:
+    scale = {
+        "rest": "z-scored by the rest volumes of the run",
+        "run": "z-scored by all volumes of the run",
+        "none": "left in their own unit",
+    }[section.standardize]
+    unit = "the average of each block's volumes" if section.average else "single volumes"
+    trend = " after a linear trend was removed from each run" if section.detrend else ""
+    return (
+        f"Responses are {unit}{trend}, {scale}; the window begins {section.shift_s:g} s after a "
+        "block's onset."
+    )
+
+
+def _split(config: Config) -> str:
+    split = config.split
+    how = {
+        "holdout": "One set of test trials was held out, "
+        + ("as the events declare" if split.by == "declared" else f"chosen by {split.by}"),
+        "leave-one-out": f"Each {split.by} was left out in turn",
+    }[split.scheme]
+    return (
+        f"{how}. Checked never to stand on both sides: {', '.join(split.disjoint) or 'nothing'}. "
+        "Everything fitted (z-scores, penalties, weights) was fitted on training trials alone; "
+        "choices were made on validation trials; test trials were only predicted."
+    )
+
+
+def _ceilings(record: SubjectRecord) -> str:
+    statement = record.responses.sidecar.get("noise_ceiling") or {}
+    if not any(name.startswith("noise_ceiling") for name in record.units):
+        return ""
+    repeats = statement.get("n_repeats")
+    averaged = f" for {repeats:g} averaged repeats" if isinstance(repeats, int | float) else ""
+    return (
+        "Noise ceilings come from the variance between repeats of the same stimulus (noise "
+        f"ceiling signal-to-noise ratio) [allen] and are given as correlations{averaged}."
+    )
+
+
+def _encoding(config: Config) -> str:
+    if config.encode is None:
+        return ""
+    models = "; ".join(
+        f"{name} ({config.embeddings[name].model})" for name in config.encode.embeddings
+    )
+    folds = config.encode.n_folds
+    search = {
+        "kfold": f"exact cross-validation in {folds} folds" if folds else "leaving one group out",
+        "gcv": "generalised cross-validation",
+    }[config.encode.method]
+    return (
+        "Encoders [encoding] predict each response by ridge regression [ridge] from an embedding "
+        f"of the stimulus, with a penalty for each unit chosen by {search} among training trials "
+        f"grouped by stimulus. Embeddings: {models}. Ratios to a ceiling below "
+        f"{config.encode.ceiling_floor:g} are not given."
+    )
+
+
+def _decoder(name: str, decoder: Decoder) -> str:
+    if isinstance(decoder, RidgeDecoderSection):
+        what = "ridge regression with a penalty for each target dimension [ridge]"
+    elif isinstance(decoder, LdaDecoderSection):
+        what = "linear discriminant analysis with shrinkage [ledoit]"
+    elif isinstance(decoder, ContrastiveDecoderSection):
+        what = (
+            f"a residual network ({decoder.n_blocks} blocks of width {decoder.hidden_dim}) with a "
+            "linear layer for each subject, trained contrastively [mindeye]: mixed responses "
+            "first [mixco], soft targets later [softclip]"
+        )
+    else:
+        what = "a linear support vector machine [svm]"
+    whom = "all subjects together" if decoder.subjects == "all" else "each subject"
+    return f"{name}: {what}, to {decoder.target}, fitted on {whom}"
+
+
+def _decoding(config: Config) -> str:
+    if not config.decode:
+        return ""
+    models = "; ".join(_decoder(name, decoder) for name, decoder in config.decode.items())
+    return (
+        f"Decoders predict an embedding of the stimulus from the responses. {models}. Retrieval "
+        "ranks the test stimuli by cosine similarity; ties are averaged, nothing is matched "
+        "jointly over items."
+    )
+
+
+def _reconstruction(config: Config) -> str:
+    if not config.reconstruct:
+        return ""
+    parts = [
+        f"{name}: pictures drawn by {r.generator} in {r.n_steps} steps from the prediction of "
+        f"{r.semantic}" + (f", begun from the latents of {r.low_level}" if r.low_level else "")
+        for name, r in config.reconstruct.items()
+    ]
+    presets = {p for r in config.reconstruct.values() for p in r.presets}
+    named = "".join(f" [{p}]" for p in ("mindeye", "brain-diffuser") if p in presets)
+    return (
+        "Reconstructions come from a latent diffusion model [latent] conditioned on an image "
+        f"embedding [unclip]. {'; '.join(parts)}. One picture was drawn for each item and none "
+        "was picked. Scores: pixel correlation, structural similarity [ssim], and two-way "
+        f"identification in the space of a network that took no part{named}."
+    )
+
+
+def _statistics(config: Config) -> str:
+    return (
+        f"Intervals are 95 % percentile intervals of {config.evaluate.n_bootstrap:,} bootstrap "
+        "samples over items [bootstrap]; they speak of other items, not of other people. Maps are "
+        "drawn on the fsaverage surface [fsaverage] or, for data in native space, slice by slice."
+    )

@@ -1,0 +1,210 @@
+"""Everything that the report of one subject is made from, read in one place."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.errors import CalcarineError
+from calcarine.data.responses import Responses, read_responses
+from calcarine.data.scores import read_scores
+from calcarine.pipelines.config import Config
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Pictures that a generator made.
+
+    Attributes
+    ----------
+    pictures
+        uint8, shape (n_conditions, n_items, height, width, 3).
+    targets
+        uint8, shape (n_items, height, width, 3).
+    items
+        Table with `stimulus_id` and `concept`, one row an item.
+    sidecar
+        `conditions`, and how the pictures were made.
+    """
+
+    pictures: np.ndarray
+    targets: np.ndarray
+    items: pd.DataFrame
+    sidecar: dict[str, Any]
+
+    @property
+    def conditions(self) -> list[str]:
+        """Names of the conditions, in the order of `pictures`."""
+        return [str(name) for name in self.sidecar["conditions"]]
+
+    def is_control(self, condition: str) -> bool:
+        """Tell whether a condition is a control of another one."""
+        return condition in self.sidecar.get("controls", {})
+
+    def with_controls(self) -> np.ndarray:
+        """List the items that have all controls, as row numbers."""
+        if "controls" not in self.items:
+            return np.arange(len(self.items))
+        return np.flatnonzero(self.items["controls"])
+
+    def made(self, condition: str) -> np.ndarray:
+        """List the items that a condition has pictures of, as row numbers."""
+        return self.with_controls() if self.is_control(condition) else np.arange(len(self.items))
+
+
+@dataclass(frozen=True)
+class SubjectRecord:
+    """One subject's tables.
+
+    Attributes
+    ----------
+    config, subject
+        Which analysis, who.
+    responses
+        Trials, units and sidecar; the array stays on disk.
+    scores, item_scores, unit_scores
+        `metrics.tsv`, `items.tsv.gz`, `units_scores.tsv`; the latter two may be empty.
+    quality
+        `quality.json`; empty where there is none.
+    reconstructions
+        By name of the section in the configuration.
+    missing
+        One sentence for each thing that the configuration asks for and that is not there.
+    """
+
+    config: Config
+    subject: str
+    responses: Responses
+    scores: pd.DataFrame
+    item_scores: pd.DataFrame
+    unit_scores: pd.DataFrame
+    quality: dict[str, Any]
+    reconstructions: dict[str, Reconstruction]
+    missing: tuple[str, ...]
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trial table."""
+        return self.responses.trials
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """The units table."""
+        return self.responses.units
+
+    @property
+    def unit_noun(self) -> str:
+        """What a unit is called: voxel, vertex or channel."""
+        columns = self.units.columns
+        return "vertex" if "vertex" in columns else "channel" if "channel" in columns else "voxel"
+
+
+def read_record(config: Config, subject: str) -> SubjectRecord:
+    """Read what the steps before the report have written.
+
+    Raises
+    ------
+    CalcarineError
+        The scores or the responses are not there: without them there is nothing to report.
+    """
+    layout = config.layout
+    if not layout.metrics(subject).is_file():
+        raise CalcarineError(
+            f"{layout.metrics(subject)} is not there. Run the `evaluate` step for sub-{subject} "
+            "first."
+        )
+    missing: list[str] = []
+    quality = _read_json(layout.quality(subject), "prepare", missing)
+    return SubjectRecord(
+        config=config,
+        subject=subject,
+        responses=read_responses(layout, subject),
+        scores=read_scores(layout.metrics(subject)),
+        item_scores=_read_table(layout.item_scores(subject), missing),
+        unit_scores=_read_table(layout.unit_scores(subject), missing),
+        quality=quality,
+        reconstructions=_read_reconstructions(config, subject, missing),
+        missing=(*missing, *_missing_predictions(config, subject)),
+    )
+
+
+def _read_json(path: Path, step: str, missing: list[str]) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        missing.append(f"{path.name} is not there: the step `{step}` did not write it.")
+        return {}
+    except ValueError as error:
+        raise CalcarineError(
+            f"{path} is not JSON ({error}). Delete it and run `{step}` again."
+        ) from error
+
+
+def _read_table(path: Path, missing: list[str]) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path, sep="\t", na_values=["n/a"], keep_default_na=False, low_memory=False
+        )
+    except FileNotFoundError:
+        missing.append(f"{path.name} is not there: the step `evaluate` did not write it.")
+    except pd.errors.EmptyDataError:
+        pass  # nothing was scored for single units or items
+    return pd.DataFrame()
+
+
+def _read_reconstructions(
+    config: Config, subject: str, missing: list[str]
+) -> dict[str, Reconstruction]:
+    found = {}
+    for name in config.reconstruct:
+        folder = config.layout.reconstruction(subject, name)
+        if not folder.is_dir():
+            missing.append(f"the reconstruction {name!r} was configured and is not there.")
+            continue
+        found[name] = read_reconstruction(folder)
+    return found
+
+
+def read_reconstruction(folder: Path) -> Reconstruction:
+    """Read a folder of reconstructed pictures; the arrays are memory-mapped.
+
+    Raises
+    ------
+    CalcarineError
+        A file is missing, or the shapes do not belong together.
+    """
+    try:
+        pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
+        targets = np.load(folder / "targets.npy", mmap_mode="r", allow_pickle=False)
+        items = pd.read_csv(
+            folder / "items.tsv",
+            sep="\t",
+            dtype={"stimulus_id": "str", "concept": "str"},
+            keep_default_na=False,
+        )
+        sidecar = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        n_conditions = len(sidecar["conditions"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CalcarineError(
+            f"{folder} is not a folder of reconstructions ({error}). Run `reconstruct` again."
+        ) from error
+    if pictures.shape[:2] != (n_conditions, len(items)) or len(targets) != len(items):
+        raise CalcarineError(
+            f"{folder}: pictures have shape {pictures.shape}, targets {targets.shape}, with "
+            f"{n_conditions} conditions and {len(items)} items. Run `reconstruct` again."
+        )
+    return Reconstruction(pictures, targets, items, sidecar)
+
+
+def _missing_predictions(config: Config, subject: str) -> list[str]:
+    names = [f"decoder-{name}" for name in config.decode]
+    if config.encode is not None:
+        names += [f"encoder-{name}" for name in config.encode.embeddings]
+    return [
+        f"predictions of {name!r} were configured and are not there."
+        for name in names
+        if not config.layout.prediction(subject, name).is_dir()
+    ]
