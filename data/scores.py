@@ -77,9 +77,13 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def bootstrap_interval(
-    values: np.ndarray, seed: int, n_draws: int = 2000, level: float = 0.95
+    values: np.ndarray,
+    seed: int,
+    n_draws: int = 2000,
+    level: float = 0.95,
+    median: bool = False,
 ) -> tuple[float, float]:
-    """Give the percentile interval of a mean, items drawn with replacement.
+    """Give the percentile interval of a mean or a median, items drawn with replacement.
 
     Parameters
     ----------
@@ -91,6 +95,8 @@ def bootstrap_interval(
         Number of bootstrap samples.
     level
         Coverage, between 0 and 1.
+    median
+        Give the interval of the median instead of the mean.
 
     Returns
     -------
@@ -102,6 +108,6 @@ def bootstrap_interval(
     if len(kept) < 2:
         return np.nan, np.nan
     draws = np.random.default_rng(seed).integers(0, len(kept), size=(n_draws, len(kept)))
-    means = kept[draws].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    drawn = np.median(kept[draws], axis=1) if median else kept[draws].mean(axis=1)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

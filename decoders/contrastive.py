@@ -142,8 +142,7 @@ class ContrastiveDecoder:
         numpy.ndarray
             float32, shape (n_items, embed_dim).
         """
-        layer = self.network_.subjects[f"sub-{subject}"]
-        check_units(responses, int(layer.weight.shape[1]), self.kind)
+        check_units(responses, self.network_.n_units[subject], self.kind)
         values = torch.from_numpy(np.array(responses, dtype=np.float32))
         self.network_.eval()
         with torch.no_grad():
@@ -167,10 +166,7 @@ class ContrastiveDecoder:
             "plan": asdict(self.plan),
             "scale": self.scale_,
             "length": self.length_,
-            "n_units": {
-                name.removeprefix("sub-"): int(layer.weight.shape[1])
-                for name, layer in self.network_.subjects.items()
-            },
+            "n_units": self.network_.n_units,
             "history": asdict(self.history_),
         }
         return config, tensors

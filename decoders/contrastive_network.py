@@ -62,6 +62,7 @@ class ContrastiveNetwork(nn.Module):
     def __init__(self, n_units: Mapping[str, int], embed_dim: int, shape: NetworkShape) -> None:
         super().__init__()
         hidden_dim = shape.hidden_dim
+        self.n_units = dict(n_units)
         self.subjects = nn.ModuleDict(
             {f"sub-{name}": nn.Linear(n, hidden_dim) for name, n in n_units.items()}
         )

@@ -219,7 +219,7 @@ def _one_epoch(
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = batch_loss(rows, epoch)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(rows)
     return total / n_trials
