@@ -54,14 +54,20 @@ def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str)
         names = list(dict.fromkeys(c.name for c in curves))
         for curve in curves:
             shade = SERIES[names.index(curve.name) % len(SERIES)]
-            look = {"ls": (0, (4, 2)), "lw": 1.2} if curve.is_dashed else {"ls": "-", "lw": 1.8}
-            text = None if curve.is_dashed else short(curve.name)
             if not curve.is_dashed:
                 axes.fill_between(
                     curve.n_repeats, curve.low, curve.high, color=shade, alpha=0.13, lw=0
                 )
-            axes.plot(curve.n_repeats, curve.value, "o", ms=4.5, color=shade)
-            axes.plot(curve.n_repeats, curve.value, color=shade, label=text, **look)
+            axes.plot(
+                curve.n_repeats,
+                curve.value,
+                color=shade,
+                marker="o",
+                ms=4.5,
+                lw=1.2 if curve.is_dashed else 1.8,
+                ls="--" if curve.is_dashed else "-",
+                label=None if curve.is_dashed else short(curve.name),
+            )
         if np.isfinite(chance):
             axes.axhline(chance, color=MUTED, ls=(0, (3, 2)), lw=1.2, label="chance")
         axes.set_xticks(np.unique(np.concatenate([c.n_repeats for c in curves])).astype(int))
