@@ -187,9 +187,7 @@ def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list
         for phase in ("train", "test")
     }
     train = _cut(rng.permutation(shown["train"]), experiment.trials_per_run)
-    test = _cut(
-        _repeats(shown["test"], experiment.n_test_repeats, rng), experiment.trials_per_run
-    )
+    test = _cut(_repeats(shown["test"], experiment.n_test_repeats, rng), experiment.trials_per_run)
     if experiment.n_sessions > len(train):
         raise CalcarineError(
             f"source.n_sessions is {experiment.n_sessions}, but {experiment.n_train} training "
