@@ -8,7 +8,13 @@ import pandas as pd
 from calcarine.data.digests import array_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.scene_captions import scene_captions
-from calcarine.data.phantom.scenes import Scene, factor_table, render_scene, sample_scenes
+from calcarine.data.phantom.scenes import (
+    Combinations,
+    Scene,
+    factor_table,
+    render_scene,
+    sample_scenes,
+)
 from calcarine.data.seeds import derive_seed
 
 LEAD_S = 6.0
@@ -114,7 +120,7 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
             f"source.n_held_out is {experiment.n_held_out}, but there are only "
             f"{experiment.n_test} test scenes (source.n_test). Ask for fewer."
         )
-    groups = [
+    groups: list[tuple[str, Combinations, int]] = [
         ("train", "seen", experiment.n_train),
         ("test", "seen", experiment.n_test - experiment.n_held_out),
         ("test", "held-out", experiment.n_held_out),
@@ -124,8 +130,7 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
     labels = []
     for phase, combination, n_scenes in groups:
         labels += [(phase, combination)] * n_scenes
-        new = _distinct_scenes(experiment.seed, phase, combination, n_scenes, pictures)
-        scenes += new
+        scenes += _distinct_scenes(experiment.seed, phase, combination, n_scenes, pictures)
     table = factor_table(scenes)
     width = max(4, len(str(len(scenes))))
     ids = [f"scene-{i + 1:0{width}d}" for i in range(len(scenes))]
@@ -140,15 +145,18 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
 
 
 def _distinct_scenes(
-    seed: int, phase: str, combination: str, n_scenes: int, pictures: dict[str, np.ndarray]
+    seed: int,
+    phase: str,
+    combination: Combinations,
+    n_scenes: int,
+    pictures: dict[str, np.ndarray],
 ) -> list[Scene]:
     """Draw scenes whose pictures are not among those that are there; add theirs by hash."""
     chosen: list[Scene] = []
     attempt = 0
     while len(chosen) < n_scenes:
         own = derive_seed(seed, "phantom", phase, combination, str(attempt))
-        kind = "held-out" if combination == "held-out" else "seen"
-        for scene in sample_scenes(n_scenes - len(chosen), own, kind):
+        for scene in sample_scenes(n_scenes - len(chosen), own, combination):
             picture = render_scene(scene)
             if pictures.setdefault(array_sha(picture), picture) is picture:
                 chosen.append(scene)
