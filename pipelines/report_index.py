@@ -27,8 +27,9 @@ def run(config: Config) -> None:
     CalcarineError
         A subject's scores are not there.
     """
+    html = index_html(config)
     write_json(config.layout.description, description(config))
-    write_text(config.layout.index, index_html(config))
+    write_text(config.layout.index, html)
 
 
 def description(config: Config) -> dict[str, object]:
