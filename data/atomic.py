@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+
+_N_FLUSHES = 16
 
 
 def _sync(path: Path) -> None:
@@ -70,8 +73,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         ) from error
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
+        # a disk flushes many files together in a fraction of the time of one after the other
+        with ThreadPoolExecutor(_N_FLUSHES) as pool:
+            list(pool.map(_sync, temporary.rglob("*")))
         temporary.chmod(0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))

@@ -82,6 +82,20 @@ def step(
 
 
 @app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="clip, judge or unclip.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; training goes on beside it.")],
+    steps: Annotated[int | None, typer.Option(help="Optimisation steps.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of scenes, weights and order.")] = 0,
+) -> None:
+    """Train one of the phantom's tiny models; interrupted, it goes on where it was."""
+    from calcarine.pipelines.train_phantom import run as train_phantom
+
+    for name, value in train_phantom(model, out, steps, seed).items():
+        typer.echo(f"{name}\t{value:.4f}")
+
+
+@app.command()
 def models() -> None:
     """List the embedding models, pretrained encoders and generators that can be loaded."""
     from calcarine.pipelines.catalogue import models_text

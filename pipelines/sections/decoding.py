@@ -52,27 +52,34 @@ def _comparison_figure(rows: pd.DataFrame, target: str) -> Figure:
 
 
 def _curve_figure(record: SubjectRecord, shown: pd.DataFrame, target: str) -> Figure | None:
-    first = shown.iloc[0]
-    scores = record.scores
+    first, scores = shown.iloc[0], record.scores
     same = (scores["stage"] == "decode") & (scores["target"] == target)
-    for column in ("metric", "split", "protocol"):
-        same &= scores[column] == first[column]
-    rows = scores[same & np.isfinite(scores["value"])]
+    same &= (scores["metric"] == first["metric"]) & (scores["split"] == first["split"])
+    rows = scores[same & np.isfinite(scores["value"]) & ~scores["model"].map(is_control)]
     curves = []
-    for model in dict.fromkeys(rows["model"]):
-        points = rows[rows["model"] == model].drop_duplicates("n_repeats").sort_values("n_repeats")
+    for (model, protocol), points in rows.groupby(["model", "protocol"], sort=False):
+        points = points.drop_duplicates("n_repeats").sort_values("n_repeats")
         if len(points) > 1:
-            columns = (points[c].to_numpy() for c in ("n_repeats", "value", "ci_low", "ci_high"))
-            curves.append(Curve(str(model), *columns, is_control(str(model))))
+            curves.append(_curve(str(model), points, protocol != first["protocol"]))
     if not curves:
         return None
     metric = str(first["metric"])
     png = repeat_curve(curves, float(first["chance"]), f"Repeats: {target}", metric)
     caption = (
         f"{in_words(metric).capitalize()} when the first 1, 2, … repeats of each test stimulus "
-        "are averaged; bands are 95 % intervals. Numbers of different repeats are not comparable."
+        "are averaged: responses (solid, with 95 % intervals)"
+        + (" or predicted embeddings (dashed)" if any(c.is_dashed for c in curves) else "")
+        + ". Numbers of different repeats are not comparable."
     )
     return Figure(f"repeats_{target}", png, caption, f"Score of {target} over repeats.")
+
+
+def _curve(model: str, points: pd.DataFrame, is_dashed: bool) -> Curve:
+    def column(name: str) -> np.ndarray:
+        return points[name].to_numpy(dtype=np.float64)
+
+    bounds = column("ci_low"), column("ci_high")
+    return Curve(model, column("n_repeats"), column("value"), *bounds, is_dashed)
 
 
 def _confusions(record: SubjectRecord) -> list[Figure]:

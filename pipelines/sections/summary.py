@@ -7,7 +7,7 @@ import pandas as pd
 from calcarine.pipelines.page import Block, Card, Cards, Figures, Section, Text, counted, number
 from calcarine.pipelines.sections.encoding import ceiling_column, unit_map
 from calcarine.pipelines.sections.metric_names import in_words
-from calcarine.pipelines.sections.reconstruction import first_pictures
+from calcarine.pipelines.sections.reconstruction import control_of, first_pictures
 from calcarine.pipelines.sections.score_rows import (
     comparison,
     interval_text,
@@ -112,7 +112,7 @@ def _encoding(record: SubjectRecord) -> list[Answer]:
     return _answer(
         rows,
         name,
-        f"{name}/mean-predictor",
+        f"{name}/shuffled-stimuli",
         "Can responses be predicted?",
         f"When responses were predicted from {embedding}",
     )
@@ -121,11 +121,13 @@ def _encoding(record: SubjectRecord) -> list[Answer]:
 def _decoding(record: SubjectRecord) -> list[Answer]:
     found: list[Answer] = []
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
+        rows = comparison(record.scores, "decode", target)
         decoder = main_decoder(record.config, target)
+        model = next((m for m in rows["model"] if m in (decoder, f"decoder-{decoder}")), "")
         found += _answer(
-            comparison(record.scores, "decode", target),
-            str(decoder),
-            f"{decoder}/shuffled-brain",
+            rows,
+            model,
+            f"{model}/shuffled-brain",
             f"Can {target} be read out?",
             f"When {decoder} read {target} out of the responses",
         )
@@ -136,10 +138,12 @@ def _reconstruction(record: SubjectRecord) -> list[Answer]:
     found: list[Answer] = []
     for name, section in record.config.reconstruct.items():
         condition = main_condition(record.config, name)
+        made = record.reconstructions.get(name)
+        control = control_of(made, condition, "shuffled-brain") if made is not None else None
         found += _answer(
             comparison(record.scores, "reconstruct", section.judge),
             f"{name}/{condition}",
-            f"{name}/shuffled-brain",
+            f"{name}/{control}",
             "Can pictures be reconstructed?",
             f"When {name} drew pictures ({condition})",
         )

@@ -1,0 +1,187 @@
+"""The phantom's fMRI as raw BIDS, with regions and truth as derivatives."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from calcarine.data.atomic import new_file, new_folder, write_json, write_text
+from calcarine.data.phantom.bold import bold_image, label_image, simulate_run
+from calcarine.data.phantom.ceilings import true_ceilings
+from calcarine.data.phantom.cortex import Cortex, plant_cortex
+from calcarine.data.phantom.experiment import (
+    Experiment,
+    PlannedRun,
+    ShownScenes,
+    draw_scenes,
+    plan_runs,
+)
+from calcarine.data.phantom.regions import REGIONS
+from calcarine.data.phantom.truth import write_truth
+from calcarine.data.seeds import derive_seed
+from calcarine.data.stimuli import write_stimuli
+
+TASK = "scenes"
+_BIDS_VERSION = "1.10.0"
+_EVENT_COLUMNS = {
+    "onset": "Seconds from the first volume",
+    "duration": "Seconds for which the picture stays",
+    "trial_type": "Category of the object",
+    "stim_file": "Picture, relative to the folder stimuli/",
+    "phase": "train: shown once; test: shown several times, in runs of their own",
+    "combination": "seen, or held-out: no training scene has this category in this colour",
+}
+
+
+def _description(name: str, kind: str) -> dict[str, Any]:
+    made_by = [{"Name": "calcarine", "Description": "A synthetic brain with planted tuning"}]
+    return {
+        "Name": name,
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": kind,
+        "License": "CC0",
+        "GeneratedBy": made_by,
+    }
+
+
+def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> None:
+    """Write what all subjects share: description, participants, stimuli, names of regions.
+
+    Parameters
+    ----------
+    bids
+        Root of the data set.
+    experiment
+        What is shown.
+    subjects
+        Labels.
+
+    Raises
+    ------
+    CalcarineError
+        The experiment is impossible, or the folder cannot be written.
+    """
+    write_json(bids / "dataset_description.json", _description("calcarine phantom", "raw"))
+    for name, title in (("truth", "planted truth"), ("rois", "planted regions")):
+        path = bids / "derivatives" / name / "dataset_description.json"
+        write_json(path, _description(f"calcarine phantom: {title}", "derivative"))
+    # derived files that lie beside raw ones, where a small lab keeps them
+    write_text(bids / ".bidsignore", "*_desc-*\n")
+    participants = "".join(f"sub-{subject}\n" for subject in subjects)
+    write_text(bids / "participants.tsv", f"participant_id\n{participants}")
+    columns = {name: {"Description": text} for name, text in _EVENT_COLUMNS.items()}
+    write_json(bids / f"task-{TASK}_events.json", columns)
+    # one sidecar for all runs, by the inheritance principle
+    sidecar = {"RepetitionTime": experiment.tr_s, "TaskName": TASK}
+    write_json(bids / f"task-{TASK}_bold.json", sidecar)
+    regions = "".join(f"{row}\t{region.name}\n" for row, region in enumerate(REGIONS, start=1))
+    write_text(bids / "derivatives" / "rois" / "rois.tsv", f"index\tname\n{regions}")
+    scenes = draw_scenes(experiment)
+    with new_folder(bids / "stimuli") as folder:
+        for name, picture in zip(scenes.table["file"], scenes.pictures, strict=True):
+            Image.fromarray(picture).save(folder / name)
+        write_stimuli(folder / "stimuli.tsv", scenes.table)
+
+
+def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:
+    """Simulate one subject and write the recording, the regions and the truth.
+
+    The recording's folder appears last and whole: where it is, all else is there.
+
+    Parameters
+    ----------
+    bids
+        Root of the data set.
+    experiment
+        What is shown.
+    subject
+        Label.
+
+    Raises
+    ------
+    CalcarineError
+        The experiment is impossible, or the folder cannot be written.
+    """
+    scenes = draw_scenes(experiment)
+    runs = plan_runs(experiment, subject, scenes.table)
+    cortex = plant_cortex(subject, experiment.n_voxels, experiment.seed)
+    drive = experiment.amplitude * cortex.drive(scenes.pictures, scenes.table)
+    ceilings = true_ceilings(
+        cortex,
+        drive[(scenes.table["phase"] == "test").to_numpy()],
+        [run for run in runs if run.phase == "test"],
+        experiment.duration_s,
+        experiment.tr_s,
+        experiment.n_test_repeats,
+    )
+    number = {region.name: row for row, region in enumerate(REGIONS, start=1)}
+    labels = np.array([number.get(roi, 0) for roi in cortex.voxels["roi"]])
+    regions = bids / "derivatives" / "rois" / f"sub-{subject}_rois.nii.gz"
+    with new_file(regions) as temporary:
+        _write_image(temporary, label_image(cortex, labels))
+    write_truth(bids, subject, cortex, ceilings, experiment.n_test_repeats)
+    with new_folder(bids / f"sub-{subject}") as folder:
+        mask = label_image(cortex, np.ones(len(labels)))
+        _write_image(folder / f"sub-{subject}_desc-brain_mask.nii.gz", mask)
+        for run in tqdm(runs, desc=f"sub-{subject}: simulate", disable=None):
+            _write_run(folder, subject, experiment, scenes, cortex, drive, run)
+
+
+def _write_run(
+    folder: Path,
+    subject: str,
+    experiment: Experiment,
+    scenes: ShownScenes,
+    cortex: Cortex,
+    drive: np.ndarray,
+    run: PlannedRun,
+) -> None:
+    rows = scenes.rows(run.stimulus_ids)
+    seed = derive_seed(experiment.seed, "phantom", subject, "noise", run.session, run.run)
+    simulated = simulate_run(
+        cortex,
+        drive[rows],
+        run.onsets_s,
+        experiment.duration_s,
+        run.n_volumes,
+        experiment.tr_s,
+        np.random.default_rng(seed),
+    )
+    stem = f"sub-{subject}_ses-{run.session}_task-{TASK}_run-{run.run}"
+    func = folder / f"ses-{run.session}" / "func"
+    func.mkdir(parents=True, exist_ok=True)
+    image = bold_image(cortex, simulated.bold, experiment.tr_s)
+    _write_image(func / f"{stem}_bold.nii.gz", image)
+    shown = scenes.table.iloc[rows]
+    events = pd.DataFrame(
+        {
+            "onset": run.onsets_s,
+            "duration": experiment.duration_s,
+            "trial_type": shown["category"].to_numpy(),
+            "stim_file": shown["file"].to_numpy(),
+            "phase": run.phase,
+            "combination": shown["combination"].to_numpy(),
+        }
+    )
+    _write_tsv(func / f"{stem}_events.tsv", events)
+    _write_tsv(func / f"{stem}_desc-confounds_timeseries.tsv", simulated.confounds)
+
+
+def _write_image(path: Path, image: nibabel.Nifti1Image) -> None:
+    """Write `.nii.gz` without time and name, so that equal images give equal bytes."""
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=1) as packed,
+    ):
+        packed.write(image.to_bytes())
+
+
+def _write_tsv(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(
+        path, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
+    )

@@ -1,0 +1,180 @@
+"""One subject's cortex: where its voxels are, what they are tuned to, how well they show it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.phantom.planting import plant_tuning
+from calcarine.data.phantom.regions import NO_REGION, REGIONS, choose_voxels
+from calcarine.data.phantom.scenes import factor_table, render_scene, sample_scenes
+from calcarine.data.phantom.tuning import Tuning, raw_drive
+from calcarine.data.seeds import derive_seed
+
+_TUNED_SHARE = 2 / 3
+_REFERENCE_SCENES = 384
+_REFERENCE_SEED = 20_240_229
+_N_PLACES = 8
+_PLACE_VARIANCE = 0.15
+_PLACE_MM = 20.0
+_N_PATTERNS = 48
+_PATTERN_SCALE = 2.0
+_MAX_PATTERN_VARIANCE = 0.7
+
+
+@dataclass(frozen=True)
+class Cortex:
+    """What is planted in one subject.
+
+    Attributes
+    ----------
+    voxels
+        One row a voxel: `i j k`, `x y z` (mm), `hemisphere`, `vertex` (fsaverage5), `roi`,
+        `tuned_to` (`pixels`, `category`, `colour`, `position`, `mixed` or `none`), `preferred`
+        (category or colour, or `n/a`), `linear` (the drive is a weighted sum of `factor_codes`),
+        `hrf_peak_s`, `hrf_width_s`, `evoked` (mean response to a picture), `signal_sd` (standard
+        deviation of the response over scenes), `noise_sd` (of the time series), all in percent
+        signal change, `ar1` and `baseline` (scanner units).
+    tuning
+        Weights and receptive fields.
+    centre, spread
+        Mean and standard deviation of the raw drive over a fixed set of reference scenes, each of
+        shape (n_voxels,).
+    shared_noise
+        Loadings of noise that voxels share, shape (n_voxels, n_sources); each row's squares sum
+        to the share of the noise's variance.
+    motion_leak, spike_leak
+        Percent signal change per mm of the six motion parameters, shape (6, n_voxels), and per
+        abrupt movement, shape (n_voxels,).
+    """
+
+    voxels: pd.DataFrame
+    tuning: Tuning
+    centre: np.ndarray
+    spread: np.ndarray
+    shared_noise: np.ndarray
+    motion_leak: np.ndarray
+    spike_leak: np.ndarray
+
+    @property
+    def is_tuned(self) -> np.ndarray:
+        """Which voxels respond to pictures at all: bool, shape (n_voxels,)."""
+        return self.voxels["tuned_to"].to_numpy() != "none"
+
+    def drive(self, pictures: np.ndarray, factors: pd.DataFrame) -> np.ndarray:
+        """Give the height of each voxel's response to each scene.
+
+        Parameters
+        ----------
+        pictures
+            uint8, shape (n_scenes, height, width, 3).
+        factors
+            Table with one row a scene.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, shape (n_scenes, n_voxels), percent signal change; 0 for untuned voxels.
+        """
+        scores = (raw_drive(pictures, factors, self.tuning) - self.centre) / self.spread
+        drive = self.voxels["evoked"].to_numpy() + self.voxels["signal_sd"].to_numpy() * scores
+        return np.where(self.is_tuned, drive, 0.0)
+
+
+def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
+    """Plant the cortex of one subject.
+
+    Tuning is to generative factors and pixels, never to what a model makes of a picture. Two
+    thirds of the voxels are tuned. Subjects differ in the places of patches, in weights and in
+    noise.
+
+    Parameters
+    ----------
+    subject
+        Label; each has a cortex of its own.
+    n_voxels
+        Voxels in all.
+    seed
+        The configuration's seed.
+
+    Returns
+    -------
+    Cortex
+        The same for the same arguments.
+
+    Raises
+    ------
+    CalcarineError
+        More voxels are asked for than the piece of cortex has.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "phantom", subject, "cortex"))
+    voxels = choose_voxels(n_voxels, round(n_voxels * _TUNED_SHARE), rng)
+    by_name = {region.name: region for region in REGIONS}
+    voxels["tuned_to"] = [by_name[r].tuned_to if r != NO_REGION else "none" for r in voxels["roi"]]
+    voxels["preferred"] = [by_name[r].preferred if r != NO_REGION else "n/a" for r in voxels["roi"]]
+    tuning = plant_tuning(voxels, rng)
+    _plant_signal(voxels, rng)
+    raw = _reference_drive(tuning)
+    centre, spread = raw.mean(axis=0), raw.std(axis=0)
+    spread[spread == 0] = 1.0
+    return Cortex(
+        voxels,
+        tuning,
+        centre,
+        spread,
+        np.hstack([_place_noise(voxels, rng), _pattern_noise(voxels, (raw - centre) / spread)]),
+        rng.normal(0, 0.6, size=(6, n_voxels)),
+        rng.normal(0, 0.8, size=n_voxels),
+    )
+
+
+def _reference_drive(tuning: Tuning) -> np.ndarray:
+    scenes = sample_scenes(_REFERENCE_SCENES, _REFERENCE_SEED, "all")
+    pictures = np.stack([render_scene(scene) for scene in scenes])
+    return raw_drive(pictures, factor_table(scenes), tuning)
+
+
+def _plant_signal(voxels: pd.DataFrame, rng: np.random.Generator) -> None:
+    """Draw how strong, how late and how noisy each voxel is."""
+    n_voxels = len(voxels)
+    tuned = (voxels["tuned_to"] != "none").to_numpy()
+    places = sorted(set(voxels["roi"]))
+    delay = dict(zip(places, rng.normal(0, 0.5, len(places)), strict=True))
+    peak = 5.25 + voxels["roi"].map(delay).to_numpy() + rng.normal(0, 0.7, n_voxels)
+    # to half seconds, so that voxels with one response share its convolution
+    voxels["hrf_peak_s"] = np.clip(np.round(2 * peak) / 2, 3.5, 7.5)
+    voxels["hrf_width_s"] = rng.choice([0.7, 1.0, 1.4], size=n_voxels, p=[0.3, 0.4, 0.3])
+    strength = rng.lognormal(np.log(0.34), 0.45, size=n_voxels)
+    voxels["signal_sd"] = np.where(tuned, np.clip(strength, 0.05, 1.1), 0.0)
+    voxels["evoked"] = np.where(tuned, rng.lognormal(np.log(0.7), 0.4, size=n_voxels), 0.0)
+    noisiness = rng.uniform(0.85, 1.2)
+    voxels["noise_sd"] = noisiness * rng.lognormal(np.log(1.2), 0.2, size=n_voxels)
+    voxels["ar1"] = np.round(rng.uniform(0.15, 0.5, size=n_voxels) / 0.05) * 0.05
+    voxels["baseline"] = rng.uniform(700, 1300, size=n_voxels)
+
+
+def _place_noise(voxels: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Let neighbours share noise: loadings fall off around a few random places."""
+    place = voxels[["x", "y", "z"]].to_numpy()
+    sources = place[rng.choice(len(place), size=_N_PLACES, replace=False)]
+    squared = ((place[:, None] - sources[None]) ** 2).sum(axis=2)
+    loadings = np.exp(-squared / (2 * _PLACE_MM**2)) * rng.choice([-1, 1], size=_N_PLACES)
+    loadings += 0.05
+    return np.sqrt(_PLACE_VARIANCE) * loadings / np.linalg.norm(loadings, axis=1, keepdims=True)
+
+
+def _pattern_noise(voxels: pd.DataFrame, scores: np.ndarray) -> np.ndarray:
+    """Let noise look like signal: the patterns that scenes evoke also come by themselves.
+
+    Noise of this kind limits what any number of voxels can tell together, as it does in cortex
+    (Moreno-Bote et al. 2014, doi:10.1038/nn.3807); otherwise hundreds of voxels would decode
+    perfectly however noisy each of them is.
+    """
+    _, strength, patterns = np.linalg.svd(scores, full_matrices=False)
+    n_patterns = min(_N_PATTERNS, len(strength))
+    loadings = (patterns.T * strength)[:, :n_patterns] / np.sqrt(len(scores))
+    snr = (voxels["signal_sd"] / voxels["noise_sd"]).to_numpy()
+    loadings *= _PATTERN_SCALE * snr[:, None]
+    size = np.linalg.norm(loadings, axis=1, keepdims=True)
+    largest = np.sqrt(_MAX_PATTERN_VARIANCE)
+    return np.where(size > largest, loadings * largest / np.maximum(size, largest), loadings)

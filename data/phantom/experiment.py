@@ -1,0 +1,250 @@
+"""What is shown when: scenes, runs and onsets of the phantom's experiment."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.digests import array_sha
+from calcarine.data.errors import CalcarineError
+from calcarine.data.phantom.scene_captions import scene_captions
+from calcarine.data.phantom.scenes import (
+    Combinations,
+    Scene,
+    factor_table,
+    render_scene,
+    sample_scenes,
+)
+from calcarine.data.seeds import derive_seed
+
+LEAD_S = 6.0
+TAIL_S = 16.0
+DURATION_SHARE = 0.5
+"""Share of the mean time between onsets for which a picture stays."""
+
+N_CAPTIONS = 3
+# intervals between onsets, in units of the mean one: mostly short, sometimes a rest
+_INTERVALS = ((0.75, 0.6), (1.0, 0.2), (1.75, 0.2))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Size of the experiment; fields as in the configuration's `source`.
+
+    Attributes
+    ----------
+    n_train, n_test, n_held_out
+        Training scenes, each shown once; test scenes, and how many of them show combinations of
+        factors that no training scene has.
+    n_test_repeats
+        Times that each test scene is shown.
+    n_sessions, trials_per_run
+        Sessions that runs are spread over, and trials in a run.
+    n_voxels
+        Voxels of each subject.
+    tr_s, soa_s
+        Repetition time, and mean time between onsets.
+    amplitude
+        Scale of all planted signal.
+    seed
+        The configuration's seed.
+    """
+
+    n_train: int = 720
+    n_test: int = 60
+    n_held_out: int = 12
+    n_test_repeats: int = 6
+    n_sessions: int = 2
+    trials_per_run: int = 60
+    n_voxels: int = 900
+    tr_s: float = 1.5
+    soa_s: float = 4.0
+    amplitude: float = 1.0
+    seed: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """How long a picture stays."""
+        return DURATION_SHARE * self.soa_s
+
+
+@dataclass(frozen=True)
+class ShownScenes:
+    """The stimuli, shared by all subjects.
+
+    Attributes
+    ----------
+    table
+        Stimulus table: `stimulus_id file concept captions`, the factors, `phase` (train or test)
+        and `combination` (seen or held-out).
+    pictures
+        uint8, shape (n_scenes, height, width, 3), in the order of the table.
+    """
+
+    table: pd.DataFrame
+    pictures: np.ndarray
+
+    def rows(self, stimulus_ids: list[str]) -> np.ndarray:
+        """Find the row number of each stimulus."""
+        position = {s: i for i, s in enumerate(self.table["stimulus_id"])}
+        return np.array([position[s] for s in stimulus_ids], dtype=int)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: its labels, what is shown in which order, and when."""
+
+    session: str
+    run: str
+    phase: str
+    stimulus_ids: list[str]
+    onsets_s: np.ndarray
+    n_volumes: int
+
+    @property
+    def n_trials(self) -> int:
+        """Pictures in the run."""
+        return len(self.stimulus_ids)
+
+
+def draw_scenes(experiment: Experiment) -> ShownScenes:
+    """Draw and render all scenes; no picture is among the training and the test scenes.
+
+    Raises
+    ------
+    CalcarineError
+        More held-out scenes are asked for than there are test scenes.
+    """
+    if experiment.n_held_out > experiment.n_test:
+        raise CalcarineError(
+            f"source.n_held_out is {experiment.n_held_out}, but there are only "
+            f"{experiment.n_test} test scenes (source.n_test). Ask for fewer."
+        )
+    groups: list[tuple[str, Combinations, int]] = [
+        ("train", "seen", experiment.n_train),
+        ("test", "seen", experiment.n_test - experiment.n_held_out),
+        ("test", "held-out", experiment.n_held_out),
+    ]
+    scenes: list[Scene] = []
+    pictures: dict[str, np.ndarray] = {}
+    labels = []
+    for phase, combination, n_scenes in groups:
+        labels += [(phase, combination)] * n_scenes
+        scenes += _distinct_scenes(experiment.seed, phase, combination, n_scenes, pictures)
+    table = factor_table(scenes)
+    width = max(4, len(str(len(scenes))))
+    ids = [f"scene-{i + 1:0{width}d}" for i in range(len(scenes))]
+    table.insert(0, "stimulus_id", ids)
+    table.insert(1, "file", [f"{name}.png" for name in ids])
+    table.insert(2, "concept", table["category"])
+    captions = derive_seed(experiment.seed, "phantom", "captions")
+    table.insert(3, "captions", [scene_captions(s, N_CAPTIONS, captions) for s in scenes])
+    table["phase"] = [phase for phase, _ in labels]
+    table["combination"] = [combination for _, combination in labels]
+    return ShownScenes(table, np.stack(list(pictures.values())))
+
+
+def _distinct_scenes(
+    seed: int,
+    phase: str,
+    combination: Combinations,
+    n_scenes: int,
+    pictures: dict[str, np.ndarray],
+) -> list[Scene]:
+    """Draw scenes whose pictures are not among those that are there; add theirs by hash."""
+    chosen: list[Scene] = []
+    attempt = 0
+    while len(chosen) < n_scenes:
+        own = derive_seed(seed, "phantom", phase, combination, str(attempt))
+        for scene in sample_scenes(n_scenes - len(chosen), own, combination):
+            picture = render_scene(scene)
+            if pictures.setdefault(array_sha(picture), picture) is picture:
+                chosen.append(scene)
+        attempt += 1
+    return chosen
+
+
+def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list[PlannedRun]:
+    """Plan the runs of one subject.
+
+    All subjects see the same scenes, in orders of their own. Training and test scenes have runs
+    of their own, spread over all sessions; runs are numbered within their session.
+
+    Parameters
+    ----------
+    experiment
+        Size of the experiment.
+    subject
+        Label.
+    table
+        Stimulus table with `stimulus_id` and `phase`.
+
+    Returns
+    -------
+    list of PlannedRun
+        In the order of recording.
+
+    Raises
+    ------
+    CalcarineError
+        There are more sessions than training runs.
+    """
+    rng = np.random.default_rng(derive_seed(experiment.seed, "phantom", subject, "runs"))
+    shown = {
+        phase: table.loc[table["phase"] == phase, "stimulus_id"].to_numpy()
+        for phase in ("train", "test")
+    }
+    train = _cut(rng.permutation(shown["train"]), experiment.trials_per_run)
+    test = _cut(_repeats(shown["test"], experiment.n_test_repeats, rng), experiment.trials_per_run)
+    if experiment.n_sessions > len(train):
+        raise CalcarineError(
+            f"source.n_sessions is {experiment.n_sessions}, but {experiment.n_train} training "
+            f"scenes fill {len(train)} runs of {experiment.trials_per_run} trials, and every "
+            "session needs one. Ask for fewer sessions or shorter runs."
+        )
+    planned = []
+    for session in range(experiment.n_sessions):
+        own = [("train", run) for run in train[session :: experiment.n_sessions]]
+        own += [("test", run) for run in test[session :: experiment.n_sessions]]
+        for number, place in enumerate(rng.permutation(len(own)), start=1):
+            phase, ids = own[place]
+            onsets = draw_onsets(len(ids), experiment.soa_s, rng)
+            length = onsets[-1] + TAIL_S + experiment.duration_s
+            planned.append(
+                PlannedRun(
+                    f"{session + 1:02d}",
+                    f"{number:02d}",
+                    phase,
+                    [str(i) for i in ids],
+                    onsets,
+                    int(np.ceil(length / experiment.tr_s)),
+                )
+            )
+    return planned
+
+
+def _cut(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
+    """Cut an order of trials into runs of nearly equal length."""
+    return np.array_split(order, -(-len(order) // trials_per_run))
+
+
+def _repeats(names: np.ndarray, n_repeats: int, rng: np.random.Generator) -> np.ndarray:
+    """Repeat all scenes, each time in another order, never one twice in a row."""
+    rounds: list[np.ndarray] = []
+    while len(rounds) < n_repeats:
+        order = rng.permutation(names)
+        if not rounds or rounds[-1][-1] != order[0]:
+            rounds.append(order)
+    return np.concatenate(rounds)
+
+
+def draw_onsets(n_trials: int, soa_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw onsets in seconds, to milliseconds, with `soa_s` as the mean of the intervals.
+
+    Runs with as many trials are equally long: the intervals are the same, in another order.
+    """
+    counts = [round(share * (n_trials - 1)) for _, share in _INTERVALS]
+    intervals = np.repeat([length for length, _ in _INTERVALS], counts)
+    intervals = np.resize(intervals, n_trials - 1)
+    intervals *= soa_s * (n_trials - 1) / intervals.sum()
+    return np.round(LEAD_S + np.r_[0.0, np.cumsum(rng.permutation(intervals))], 3)

@@ -1,0 +1,126 @@
+"""The planted truth on disk: what a perfect analysis would find."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.atomic import new_folder, write_json
+from calcarine.data.errors import CalcarineError
+from calcarine.data.phantom.cortex import Cortex
+from calcarine.data.phantom.tuning import factor_code_names, interaction_code_names
+
+COLUMNS = {
+    "i": "Voxel index",
+    "j": "Voxel index",
+    "k": "Voxel index",
+    "x": "MNI coordinate in mm",
+    "y": "MNI coordinate in mm",
+    "z": "MNI coordinate in mm",
+    "hemisphere": "L or R",
+    "vertex": "Nearest vertex of fsaverage5 in that hemisphere",
+    "roi": "Patch, or n/a",
+    "tuned_to": "pixels, category, colour, position, mixed, or none (noise only)",
+    "preferred": "Preferred category or colour, or n/a",
+    "linear": "Whether the response is a weighted sum of the factor codes, without interactions",
+    "hrf_peak_s": "Time to peak of the response to a brief stimulus, in seconds",
+    "hrf_width_s": "Scale of the response's gamma density, in seconds",
+    "evoked": "Mean response to a picture, percent signal change",
+    "signal_sd": "Standard deviation of the response over scenes, percent signal change",
+    "noise_sd": "Standard deviation of the noise in the time series, percent signal change",
+    "ar1": "Lag-1 autocorrelation of that noise",
+    "baseline": "Mean image intensity in scanner units",
+    "ncsnr": "Signal over noise of one estimated response (least squares separate) to test scenes",
+    "noise_ceiling_1": "True noise ceiling, r, of one measurement",
+    "noise_ceiling_n": "True noise ceiling, r, of the mean over the repeats of a test scene",
+    "rf_x": "Receptive field centre, fraction of the picture from the left",
+    "rf_y": "Receptive field centre, fraction of the picture from the top",
+    "rf_sd": "Receptive field size, fraction of the picture",
+    "orientation": "Of the Gabor filter, radians",
+    "frequency": "Of the Gabor filter, cycles per picture",
+}
+
+
+def truth_folder(bids: Path, subject: str) -> Path:
+    """Name the folder of a subject's truth."""
+    return bids / "derivatives" / "truth" / f"sub-{subject}"
+
+
+def truth_table(cortex: Cortex, ceilings: pd.DataFrame) -> pd.DataFrame:
+    """Lay all that is planted in a voxel side by side, columns as in `COLUMNS`."""
+    fields = cortex.tuning.gabors.set_index("voxel").reindex(np.arange(len(cortex.voxels)))
+    return pd.concat([cortex.voxels, ceilings, fields], axis=1)[list(COLUMNS)]
+
+
+def write_truth(
+    bids: Path, subject: str, cortex: Cortex, ceilings: pd.DataFrame, n_repeats: int
+) -> None:
+    """Write `sub-XX_voxels.tsv`, `sub-XX_weights.tsv` and what their columns mean.
+
+    Parameters
+    ----------
+    bids
+        Root of the raw data set.
+    subject, cortex
+        Label, and what is planted.
+    ceilings
+        Columns `ncsnr`, `noise_ceiling_1` and `noise_ceiling_n`.
+    n_repeats
+        Repeats of `noise_ceiling_n`.
+    """
+    weights = np.hstack([cortex.tuning.linear, cortex.tuning.interactions])
+    names = [*factor_code_names(), *interaction_code_names()]
+    tables = {
+        "voxels": truth_table(cortex, ceilings),
+        "weights": pd.DataFrame(weights, columns=names),
+    }
+    with new_folder(truth_folder(bids, subject)) as folder:
+        for name, table in tables.items():
+            table.to_csv(
+                folder / f"sub-{subject}_{name}.tsv",
+                sep="\t",
+                index=False,
+                na_rep="n/a",
+                float_format="%.6g",
+                lineterminator="\n",
+            )
+        write_json(
+            folder / f"sub-{subject}_voxels.json",
+            {
+                **{name: {"Description": text} for name, text in COLUMNS.items()},
+                "noise_ceiling_n_repeats": n_repeats,
+            },
+        )
+
+
+def read_truth(bids: Path, subject: str) -> pd.DataFrame:
+    """Read what was planted in a subject's voxels.
+
+    Parameters
+    ----------
+    bids
+        Root of the raw data set.
+    subject
+        Label.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns as in `COLUMNS`, one row a voxel, sorted by `i j k`: the order in which a mask
+        reads them.
+
+    Raises
+    ------
+    CalcarineError
+        There is no truth: the data set is no phantom, or was not written yet.
+    """
+    path = truth_folder(bids, subject) / f"sub-{subject}_voxels.tsv"
+    try:
+        table = pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
+    except FileNotFoundError as error:
+        raise CalcarineError(
+            f"{path} is not there: only a phantom has a known truth. Run the `source` step."
+        ) from error
+    words = ["hemisphere", "roi", "tuned_to", "preferred"]
+    table[words] = table[words].fillna("n/a")
+    return table

@@ -1,0 +1,65 @@
+"""Step `source`: put the recording into BIDS where it is not there yet."""
+
+from collections.abc import Callable
+
+from calcarine.data.errors import CalcarineError
+from calcarine.data.haxby2001 import convert_haxby2001
+from calcarine.data.phantom.bids_fmri import write_shared, write_subject
+from calcarine.data.phantom.experiment import Experiment
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import Haxby2001Source, PhantomSource
+
+
+def experiment_of(config: Config) -> Experiment:
+    """Read the phantom's experiment from the configuration."""
+    assert isinstance(config.source, PhantomSource)
+    return Experiment(**config.source.model_dump(exclude={"kind"}), seed=config.seed)
+
+
+def _phantom(config: Config, subject: str | None) -> None:
+    experiment = experiment_of(config)
+    if subject is None:
+        write_shared(config.bids, experiment, list(config.subjects))
+    else:
+        write_subject(config.bids, experiment, subject)
+
+
+def _haxby2001(config: Config, subject: str | None) -> None:
+    assert isinstance(config.source, Haxby2001Source)
+    if subject is None:
+        convert_haxby2001(config.source.path, config.source.pictures, config.bids)
+    elif not (config.bids / f"sub-{subject}").is_dir():
+        there = sorted(p.name for p in config.bids.glob("sub-*"))
+        raise CalcarineError(
+            f"{config.bids} has no sub-{subject}; the release has {there}. Correct `subjects`."
+        )
+
+
+def _nothing(config: Config, subject: str | None) -> None:
+    """Leave a BIDS data set where it stands."""
+
+
+SOURCES: dict[str, Callable[[Config, str | None], None]] = {
+    "phantom": _phantom,
+    "haxby2001": _haxby2001,
+    "bids": _nothing,
+}
+
+
+def run(config: Config, subject: str | None = None) -> None:
+    """Make the BIDS data set, or one subject's part of it.
+
+    Parameters
+    ----------
+    config
+        The analysis.
+    subject
+        Label: write this subject's recording. None: write what all subjects share, or convert a
+        whole release.
+
+    Raises
+    ------
+    CalcarineError
+        The release is not there, the experiment is impossible, or nothing can be written.
+    """
+    SOURCES[config.source.kind](config, subject)
