@@ -10,13 +10,11 @@ import pandas as pd
 from calcarine.data.reconstructions import Reconstructions
 from calcarine.data.scores import Score, bootstrap_interval
 from calcarine.decoders.controls import CEILING
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.decoders.picture_metrics import Pictures, is_constant
 from calcarine.decoders.picture_views import Comparison, View
 
 STAGE = "reconstruct"
-ITEM_SCORE_COLUMNS = (
-    "subject", "stage", "model", "target", "metric", "protocol", "item", "stimulus_id", "value"
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -194,4 +192,4 @@ def item_table(
         for s in scores
         if np.isfinite(s.values).any()
     ]
-    return pd.concat([pd.DataFrame(columns=list(ITEM_SCORE_COLUMNS)), *tables], ignore_index=True)
+    return pd.concat([pd.DataFrame(columns=list(ITEM_COLUMNS)), *tables], ignore_index=True)

@@ -4,6 +4,7 @@ import pytest
 from scipy.spatial.distance import correlation
 
 from calcarine.data.reconstructions import Reconstructions
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.decoders.picture_metrics import pixel_correlation, pixels
 from calcarine.decoders.picture_views import (
     View,
@@ -13,7 +14,6 @@ from calcarine.decoders.picture_views import (
     pixel_view,
 )
 from calcarine.decoders.reconstruction_scores import (
-    ITEM_SCORE_COLUMNS,
     item_scores,
     item_table,
     score_rows,
@@ -185,14 +185,14 @@ def test_what_cannot_be_computed_is_a_row_with_a_note(targets):
     assert (row.note, row.protocol, row.n_items) == (note, "mindeye", 0)
     table = item_table("01", "unclip", made, scores)
     assert len(table) == 0
-    assert tuple(table.columns) == ITEM_SCORE_COLUMNS
+    assert tuple(table.columns) == ITEM_COLUMNS
 
 
 def test_the_item_table_is_long(targets, judge):
     made = _made(targets, {"semantic": targets, "ceiling": targets})
     scores, _ = _scored(made, targets, judge)
     table = item_table("01", "unclip", made, scores)
-    assert tuple(table.columns) == ITEM_SCORE_COLUMNS
+    assert tuple(table.columns) == ITEM_COLUMNS
     assert len(table) == 2 * (N_ITEMS + 7)
     ceiling = table[table["model"] == "unclip/ceiling"]
     assert ceiling["stimulus_id"].iloc[:2].tolist() == ["s0", "s2"]

@@ -99,6 +99,17 @@ def test_encoder_rows_and_unit_scores(config, metrics):
     assert units["r_clip"].median() == pytest.approx(row["value"], abs=1e-5)
 
 
+def test_decoder_rows_stand_beside_their_controls(metrics):
+    rows = metrics[(metrics["stage"] == "decode") & (metrics["split"] == "test")]
+    models = {"ridge-clip", "ridge-clip/shuffled-brain", "ridge-clip/noise-brain"}
+    assert models <= set(rows["model"])
+    row = rows.set_index(["model", "metric", "protocol", "n_repeats"]).loc[
+        ("ridge-clip", "brain_to_image_top1_centred", "calcarine", 2)
+    ]
+    assert (row["target"], row["n_items"]) == ("clip", N_TEST)
+    assert row["chance"] == pytest.approx(1 / N_TEST, abs=1e-5)
+
+
 def test_item_scores_average_to_the_rows(config, metrics):
     items = pd.read_csv(config.layout.item_scores(SUBJECT), sep="\t", na_values=["n/a"])
     chosen = items[
