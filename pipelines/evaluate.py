@@ -6,20 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from calcarine.data.atomic import new_file
-from calcarine.data.embeddings import read_embeddings
 from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
-from calcarine.data.stimuli import read_stimuli
-from calcarine.decoders.decoder_folder import read_train_means
-from calcarine.decoders.decoding_scores import (
-    ITEM_COLUMNS,
-    Scoring,
-    combination_subsets,
-    decoder_scores,
-)
+from calcarine.decoders.reconstruction_scores import ITEM_SCORE_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 
 
@@ -37,11 +30,11 @@ def run(config: Config, subject: str) -> None:
     split = split_name(config)
     layout = config.layout
     scores: list[Score] = []
-    items = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
+    items = [pd.DataFrame(columns=list(ITEM_SCORE_COLUMNS))]
     encoder_rows, units = _encoders(config, subject, split)
     scores += encoder_rows
     for name in config.decode:
-        rows, table = _decoder(config, subject, name, split)
+        rows, table = decoder_results(config, subject, name, split)
         scores += rows
         items.append(table)
     for name in config.reconstruct:
@@ -81,32 +74,6 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
         scores += rows
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
     return scores, pd.concat(columns, axis=1)
-
-
-def _decoder(
-    config: Config, subject: str, name: str, split: str
-) -> tuple[list[Score], pd.DataFrame]:
-    section = config.decode[name]
-    layout = config.layout
-    folder = layout.model(subject, f"decoder-{name}")
-    if section.subjects == "all":
-        folder = layout.group_model(f"decoder-{name}")
-    scoring = Scoring(
-        subject,
-        name,
-        section.target,
-        split,
-        config.seed,
-        config.evaluate.n_bootstrap,
-        config.evaluate.repeat_curve,
-        combination_subsets(read_stimuli(config.stimuli)),
-    )
-    return decoder_scores(
-        read_predictions(layout.prediction(subject, f"decoder-{name}")),
-        read_embeddings(layout.embedding(section.target)),
-        read_train_means(folder),
-        scoring,
-    )
 
 
 def _tsv(table: pd.DataFrame) -> str:
