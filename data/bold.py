@@ -93,7 +93,9 @@ def open_image(path: Path) -> nibabel.Nifti1Image:
     except FileNotFoundError as error:
         raise CalcarineError(f"the image {path} is not there. Correct the path.") from error
     except (ImageFileError, *_UNREADABLE) as error:
-        raise CalcarineError(f"{path} is no NIfTI image ({error}). Copy it again.") from error
+        raise CalcarineError(
+            f"{path} is no NIfTI image or is truncated ({error}). Copy it again."
+        ) from error
 
 
 def read_data(image: nibabel.Nifti1Image, path: Path) -> np.ndarray:

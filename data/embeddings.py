@@ -86,4 +86,9 @@ def read_embeddings(folder: Path) -> Embeddings:
         raise CalcarineError(
             f"{folder} is not an embedding folder ({error}). Run the `embed` step."
         ) from error
+    if len(values) != len(stimuli):
+        raise CalcarineError(
+            f"{folder} has {len(values)} embeddings and {len(stimuli)} stimuli. "
+            "Delete it and run the `embed` step again."
+        )
     return Embeddings(values, stimuli, sidecar)

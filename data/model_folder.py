@@ -68,7 +68,7 @@ def write_model(
     with new_folder(folder) as temporary:
         text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
         (temporary / "config.json").write_text(text + "\n", encoding="utf-8")
-        contiguous = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
+        contiguous = {name: np.asarray(a, order="C") for name, a in tensors.items()}
         save_file(contiguous, temporary / "model.safetensors")
         (temporary / "README.md").write_text(card, encoding="utf-8")
 

@@ -103,4 +103,9 @@ def read_predictions(folder: Path) -> Predictions:
         raise CalcarineError(
             f"{folder} is not a prediction folder ({error}). Run the step that makes it."
         ) from error
+    if len(values) != len(items) or (measured is not None and measured.shape != values.shape):
+        raise CalcarineError(
+            f"{folder} has {len(values)} predictions, {len(items)} items and measured values of "
+            f"the shape {None if measured is None else measured.shape}. Delete it and run again."
+        )
     return Predictions(values, items, sidecar, measured)

@@ -85,7 +85,10 @@ def hold_out(
     seed
         Seed of the draws.
     test, validation
-        Names of groups, or the share of groups to draw.
+        Names of groups (stimuli by their id), or the share of groups to draw. A stimulus is drawn
+        by its own content and the seed alone, so that it stands on the same side for all
+        subjects, whatever else they saw; the share is then met on average. Of other units
+        exactly the share is drawn.
     declared
         Column with the words `train` and `test` (and optionally `validation`, `unused`).
 
@@ -101,11 +104,19 @@ def hold_out(
     if by == "declared":
         out["split"] = _declared(trials, declared)
     else:
-        names = _chosen(groups, test, derive_seed(seed, "test"), "test")
+        names = _chosen(trials, groups, by, test, derive_seed(seed, "test"), "test")
         out.loc[groups.isin(names), "split"] = "test"
     if not (out["split"] == "validation").any():
-        rest = groups[out["split"] == "train"]
-        names = _chosen(rest, validation, derive_seed(seed, "validation"), "validation")
+        is_rest = out["split"] == "train"
+        chosen_by: SplitBy = "stimulus" if by == "declared" else by
+        names = _chosen(
+            trials[is_rest],
+            groups[is_rest],
+            chosen_by,
+            validation,
+            derive_seed(seed, "validation"),
+            "validation",
+        )
         out.loc[groups.isin(names) & (out["split"] == "train"), "split"] = "validation"
     return out
 
@@ -126,18 +137,35 @@ def _declared(trials: pd.DataFrame, column: str | None) -> pd.Series:
     return words
 
 
-def _chosen(groups: pd.Series, wanted: Sequence[str] | float, seed: int, what: str) -> set[str]:
+def _chosen(
+    trials: pd.DataFrame,
+    groups: pd.Series,
+    by: str,
+    wanted: Sequence[str] | float,
+    seed: int,
+    what: str,
+) -> set[str]:
     names = sorted(groups.unique())
     if isinstance(wanted, int | float):
-        n_chosen = round(len(names) * wanted)
-        order = np.random.default_rng(seed).permutation(len(names))
-        return {names[i] for i in order[:n_chosen]}
-    unknown = [name for name in wanted if name not in names]
+        return _drawn(names, wanted, seed, each_by_itself=by == "stimulus")
+    labels = trials["stimulus_id"].astype("str") if by == "stimulus" else groups
+    unknown = sorted(set(wanted) - set(labels))
     if unknown:
+        there = sorted(labels.unique())
         raise CalcarineError(
-            f"split.{what} names {unknown}; the data have {names[:20]}{' …' * (len(names) > 20)}."
+            f"split.{what} names {unknown}; the data have {there[:20]}{' …' * (len(there) > 20)}."
         )
-    return set(wanted)
+    return set(groups[labels.isin(list(wanted))])
+
+
+def _drawn(names: list[str], share: float, seed: int, each_by_itself: bool) -> set[str]:
+    if not each_by_itself:
+        order = np.random.default_rng(seed).permutation(len(names))
+        return {names[i] for i in order[: round(len(names) * share)]}
+    lots = {name: derive_seed(seed, name) / 2**32 for name in names}
+    drawn = {name for name, lot in lots.items() if lot < share}
+    # a handful of stimuli may all miss: a share above 0 means at least one
+    return drawn or ({min(lots, key=lots.__getitem__)} if share > 0 and lots else set())
 
 
 def leave_one_out(trials: pd.DataFrame, by: SplitBy) -> pd.DataFrame:

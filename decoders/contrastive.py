@@ -142,8 +142,12 @@ class ContrastiveDecoder:
         numpy.ndarray
             float32, shape (n_items, embed_dim).
         """
-        layer = self.network_.subjects[f"sub-{subject}"]
-        check_units(responses, int(layer.weight.shape[1]), self.kind)
+        if subject not in self.network_.n_units:
+            raise CalcarineError(
+                f"the decoder knows the subjects {list(self.network_.n_units)}; asked for "
+                f"{subject!r}."
+            )
+        check_units(responses, self.network_.n_units[subject], self.kind)
         values = torch.from_numpy(np.array(responses, dtype=np.float32))
         self.network_.eval()
         with torch.no_grad():
@@ -167,10 +171,7 @@ class ContrastiveDecoder:
             "plan": asdict(self.plan),
             "scale": self.scale_,
             "length": self.length_,
-            "n_units": {
-                name.removeprefix("sub-"): int(layer.weight.shape[1])
-                for name, layer in self.network_.subjects.items()
-            },
+            "n_units": self.network_.n_units,
             "history": asdict(self.history_),
         }
         return config, tensors
@@ -230,7 +231,7 @@ class _Objective:
         chosen = [
             (name, data, rows[(rows >= start) & (rows < stop)] - start)
             for (name, data), start, stop in zip(
-                self.train.items(), self.starts, self.starts[1:], strict=True
+                self.train.items(), self.starts[:-1], self.starts[1:], strict=True
             )
         ]
         chosen = [(name, data, local) for name, data, local in chosen if len(local)]

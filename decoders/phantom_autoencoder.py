@@ -8,15 +8,19 @@ from calcarine.data.phantom.scenes import IMAGE_SIZE, sample_scenes
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.phantom_training import Trainer, scene_masks, scene_pictures
 
-LATENT_CHANNELS = 6
+LATENT_CHANNELS = 12
 FOREGROUND_WEIGHT = 6.0
 KL_WEIGHT = 2e-4
 CROP = 32
-N_STEPS = 2600
+N_STEPS = 3000
 N_SCENES = 12_000
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-3
 CROPPED_FRACTION = 0.8
+N_DECODER_STEPS = 3000
+DECODER_BATCH_SIZE = 16
+DECODER_LEARNING_RATE = 1e-3
+LATENT_JITTER = 0.1
 
 
 def to_model_range(pictures: torch.Tensor) -> torch.Tensor:
@@ -40,24 +44,26 @@ def build_autoencoder(seed: int) -> AutoencoderKL:
     )
 
 
+def picture_error(error: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Weigh errors inside the object more, or small objects would be ignored.
+
+    Squared plus half absolute error, `FOREGROUND_WEIGHT` times as heavy inside the mask.
+    """
+    weight = 1 + (FOREGROUND_WEIGHT - 1) * masks.float()
+    return (weight * (error.square() + 0.5 * error.abs())).mean()
+
+
 def autoencoder_loss(
     network: AutoencoderKL, pictures: torch.Tensor, masks: torch.Tensor, generator: torch.Generator
 ) -> torch.Tensor:
-    """Weigh errors inside the object more, or small objects would be ignored.
-
-    Squared plus half absolute error, `FOREGROUND_WEIGHT` times as heavy inside the mask, plus a
-    little Kullback-Leibler divergence of the latents from a standard normal distribution.
-    """
+    """Add to the picture's error a little divergence of the latents from a standard normal."""
     target = to_model_range(pictures)
     with torch.autocast("cpu", torch.bfloat16):
         moments = network.encode(target).latent_dist
         noise = torch.randn(moments.mean.shape, generator=generator)
         decoded = network.decode(moments.mean + moments.std * noise).sample
-    error = decoded.float() - target
-    weight = 1 + (FOREGROUND_WEIGHT - 1) * masks.float()
-    fidelity = (weight * (error.square() + 0.5 * error.abs())).mean()
     divergence = 0.5 * (moments.mean.square() + moments.var - 1 - moments.logvar).float().mean()
-    return fidelity + KL_WEIGHT * divergence
+    return picture_error(decoded.float() - target, masks) + KL_WEIGHT * divergence
 
 
 def object_crops(
@@ -110,7 +116,7 @@ def autoencoder_trainer(
 def encode_pictures(
     autoencoder: AutoencoderKL, pictures: torch.Tensor, batch_size: int = 64
 ) -> torch.Tensor:
-    """Encode uint8 pictures ``(n, 3, 64, 64)`` into mean latents, ``(n, 6, 8, 8)``."""
+    """Encode uint8 pictures ``(n, 3, 64, 64)`` into mean latents, ``(n, 12, 8, 8)``."""
     parts = [
         autoencoder.encode(to_model_range(p)).latent_dist.mean for p in pictures.split(batch_size)
     ]
@@ -132,3 +138,37 @@ def standardise_latents(autoencoder: AutoencoderKL, pictures: torch.Tensor) -> N
     before.bias[LATENT_CHANNELS:] -= 2 * std.log()
     after.bias += after.weight[:, :, 0, 0] @ mean
     after.weight *= std[None, :, None, None]
+
+
+def decoder_trainer(
+    autoencoder: AutoencoderKL,
+    seed: int,
+    n_steps: int = N_DECODER_STEPS,
+    n_scenes: int = N_SCENES,
+    batch_size: int = DECODER_BATCH_SIZE,
+) -> Trainer:
+    """Set a further training of the decoder up, on whole pictures and the latents as they are.
+
+    The latents are jittered a little, since those that diffusion makes are never quite right.
+    """
+    scenes = sample_scenes(n_scenes, derive_seed(seed, "decoder", "scenes"))
+    pictures, masks = scene_pictures(scenes), scene_masks(scenes)
+    latents = encode_pictures(autoencoder, pictures)
+    autoencoder.encoder.requires_grad_(False)
+    autoencoder.quant_conv.requires_grad_(False)
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        rows = torch.randint(n_scenes, (batch_size,), generator=generator)
+        jitter = torch.randn(latents[rows].shape, generator=generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            decoded = autoencoder.decode(latents[rows] + LATENT_JITTER * jitter).sample
+        return picture_error(decoded.float() - to_model_range(pictures[rows]), masks[rows])
+
+    return Trainer(
+        autoencoder,
+        loss,
+        n_steps,
+        DECODER_LEARNING_RATE,
+        derive_seed(seed, "decoder"),
+        ema_decay=0.995,
+    )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-import numpy as np
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -253,28 +252,3 @@ def reconstruct(
         generator=torch.Generator().manual_seed(seed),
     ).images
     return torch.from_numpy((pictures * 255).round().astype("uint8")).permute(0, 3, 1, 2)
-
-
-def two_way_identification(reconstructed: np.ndarray, targets: np.ndarray) -> float:
-    """Say how often a reconstruction correlates more with its target than with another one.
-
-    Parameters
-    ----------
-    reconstructed, targets
-        Embeddings of the judge, ``(n, embed_dim)``, rows aligned.
-
-    Returns
-    -------
-    float
-        Mean over all pairs, chance 0.5; ties count half.
-
-    Examples
-    --------
-    >>> two_way_identification(np.eye(4), np.eye(4))
-    1.0
-    """
-    n = len(targets)
-    correlation = np.corrcoef(reconstructed, targets)[:n, n:]
-    own = correlation.diagonal()[:, None]
-    wins = (own > correlation) + 0.5 * (own == correlation)
-    return float((wins.sum() - 0.5 * n) / (n * (n - 1)))

@@ -15,7 +15,7 @@ from calcarine.decoders.feature_networks import (
 from calcarine.decoders.identification import correlations, two_way_identification
 from calcarine.decoders.picture_metrics import PIXEL_METRICS, Pictures, at_size, pixels
 
-_PAIRS_FOR_CHANCE = 256
+_PAIRS_FOR_CHANCE = 64
 _PICTURES_AT_A_TIME = 16
 
 
@@ -46,9 +46,9 @@ class View:
     metrics
         Names of the metrics.
     represent
-        Turns pictures into what is compared, by metric; rows are items.
+        Turns pictures into what is compared, by name; rows are items.
     compare
-        Compares targets with reconstructions, by metric.
+        Compares represented targets with represented reconstructions: by metric.
     note
         Why the view has no eyes; then nothing is computed.
     """
@@ -56,7 +56,7 @@ class View:
     target: str
     metrics: tuple[str, ...]
     represent: Callable[[Pictures], dict[str, Any]] | None = None
-    compare: Callable[[str, Any, Any], Comparison] | None = None
+    compare: Callable[[dict[str, Any], dict[str, Any]], dict[str, Comparison]] | None = None
     note: str = ""
 
 
@@ -73,50 +73,68 @@ def pixel_view(protocol: str, size: tuple[int, int]) -> View:
 
     def represent(pictures: Pictures) -> dict[str, Any]:
         # kept in 8 bits: a thousand pictures at 425 px in float would not fit
-        kept = at_size(pictures, *size) if protocol == "phantom" else list(pictures)
-        return dict.fromkeys(PIXEL_METRICS, kept)
+        return {"pixels": at_size(pictures, *size) if protocol == "phantom" else list(pictures)}
 
-    def compare(metric: str, truth: Pictures, drawn: Pictures) -> Comparison:
-        n = len(truth)
-        shifts = range(1, min(n, 2 + _PAIRS_FOR_CHANCE // n))
-        others = [
-            _pixel_values(metric, protocol, [truth[(i + s) % n] for i in range(n)], drawn)
-            for s in shifts
-        ]
-        chance = float(np.nanmean(others)) if others else np.nan
-        return Comparison(_pixel_values(metric, protocol, truth, drawn), chance)
+    def compare(truth: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Comparison]:
+        own = _pixel_values(protocol, truth["pixels"], drawn["pixels"])
+        first, second = _mismatched(len(drawn["pixels"]))
+        others = _pixel_values(
+            protocol,
+            [truth["pixels"][i] for i in first],
+            [drawn["pixels"][i] for i in second],
+        )
+        return {metric: Comparison(own[metric], _mean(others[metric])) for metric in PIXEL_METRICS}
 
     return View("pixels", tuple(PIXEL_METRICS), represent, compare)
 
 
-def _pixel_values(metric: str, protocol: str, truth: Pictures, drawn: Pictures) -> np.ndarray:
-    parts = []
+def _mismatched(n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each item with random other ones: rows of targets, rows of reconstructions."""
+    if n_items < 2:
+        return np.empty(0, dtype=int), np.empty(0, dtype=int)
+    n_others = min(n_items - 1, -(-_PAIRS_FOR_CHANCE // n_items))
+    rng = np.random.default_rng(0)
+    shifts = np.concatenate([1 + rng.permutation(n_items - 1)[:n_others] for _ in range(n_items)])
+    drawn = np.arange(n_items).repeat(n_others)
+    return (drawn + shifts) % n_items, drawn
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else np.nan
+
+
+def _pixel_values(protocol: str, truth: Pictures, drawn: Pictures) -> dict[str, np.ndarray]:
+    parts: dict[str, list[np.ndarray]] = {metric: [np.empty(0)] for metric in PIXEL_METRICS}
     for start in range(0, len(truth), _PICTURES_AT_A_TIME):
         rows = slice(start, start + _PICTURES_AT_A_TIME)
         pair = pixels(truth[rows], protocol), pixels(drawn[rows], protocol)
-        parts.append(PIXEL_METRICS[metric](*pair))
-    return np.concatenate(parts)
+        for metric, compute in PIXEL_METRICS.items():
+            parts[metric].append(compute(*pair))
+    return {metric: np.concatenate(values) for metric, values in parts.items()}
 
 
-def compare_features(metric: str, truth: np.ndarray, drawn: np.ndarray) -> Comparison:
+def compare_features(
+    truth: dict[str, np.ndarray], drawn: dict[str, np.ndarray]
+) -> dict[str, Comparison]:
     """Compare features by two-way identification, or by correlation distance.
 
     Parameters
     ----------
-    metric
-        `two_way_identification_…` (share, higher is better) or `correlation_distance_…` (lower is
-        better).
     truth, drawn
-        Features, shape (n_items, n_features).
+        Features by metric, shape (n_items, n_features): `two_way_identification_…` (share, higher
+        is better) or `correlation_distance_…` (lower is better).
     """
+    return {metric: _compare_features(metric, truth[metric], drawn[metric]) for metric in truth}
+
+
+def _compare_features(metric: str, truth: np.ndarray, drawn: np.ndarray) -> Comparison:
     if metric.startswith("two_way_identification"):
         return Comparison(two_way_identification(truth, drawn), 0.5)
     distance = 1 - correlations(truth, drawn)
-    others = distance[~np.eye(len(distance), dtype=bool)]
-    return Comparison(np.diag(distance), float(np.nanmean(others)) if len(others) else np.nan)
+    return Comparison(np.diag(distance), _mean(distance[~np.eye(len(distance), dtype=bool)]))
 
 
-def compare_labels(metric: str, truth: np.ndarray, drawn: np.ndarray) -> Comparison:
+def compare_labels(truth: np.ndarray, drawn: np.ndarray) -> Comparison:
     """Compare labels: 1 where they agree; chance is the agreement of labels dealt out anew."""
     agree = (truth == drawn).astype(np.float64)
     shares = [(truth == label).mean() * (drawn == label).mean() for label in np.unique(truth)]
@@ -163,8 +181,9 @@ def judge_view(
         labels = {metric: probe(embeddings) for metric, probe in agreements.items()}
         return {identification: embeddings, **labels}
 
-    def compare(metric: str, truth: np.ndarray, drawn: np.ndarray) -> Comparison:
-        by = compare_labels if metric in agreements else compare_features
-        return by(metric, truth, drawn)
+    def compare(truth: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Comparison]:
+        same = {metric: compare_labels(truth[metric], drawn[metric]) for metric in agreements}
+        features = truth[identification], drawn[identification]
+        return {identification: _compare_features(identification, *features), **same}
 
     return View(target, (identification, *agreements), represent, compare)

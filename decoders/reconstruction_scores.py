@@ -10,13 +10,11 @@ import pandas as pd
 from calcarine.data.reconstructions import Reconstructions
 from calcarine.data.scores import Score, bootstrap_interval
 from calcarine.decoders.controls import CEILING
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.decoders.picture_metrics import Pictures, is_constant
-from calcarine.decoders.picture_views import View
+from calcarine.decoders.picture_views import Comparison, View
 
 STAGE = "reconstruct"
-ITEM_SCORE_COLUMNS = (
-    "subject", "stage", "model", "target", "metric", "protocol", "item", "stimulus_id", "value"
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,17 @@ def _by_view(
         items = made.made(condition)
         pictures = made.of(condition)
         kept = ~(is_blank[items] | is_constant(pictures))
-        drawn = view.represent(pictures[kept]) if view.represent is not None and kept.any() else {}
+        found: dict[str, Comparison] = {}
+        if view.represent is not None and view.compare is not None and kept.any():
+            own = {name: _take(rows, items[kept]) for name, rows in truth.items()}
+            found = view.compare(own, view.represent(pictures[kept]))
+        note = view.note
+        if not kept.all() and not note:
+            note = f"constant pictures left out: {int((~kept).sum())}"
         for metric in view.metrics:
-            values, chance, note = np.full(len(items), np.nan), np.nan, view.note
-            if view.compare is not None and kept.any():
-                found = view.compare(metric, _take(truth[metric], items[kept]), drawn[metric])
-                values[kept], chance = found.values, found.chance
-            if not kept.all() and not note:
-                note = f"constant pictures left out: {int((~kept).sum())}"
+            values, chance = np.full(len(items), np.nan), np.nan
+            if metric in found:
+                values[kept], chance = found[metric].values, found[metric].chance
             yield ItemScores(condition, view.target, metric, protocol, items, values, chance, note)
 
 
@@ -191,4 +192,4 @@ def item_table(
         for s in scores
         if np.isfinite(s.values).any()
     ]
-    return pd.concat([pd.DataFrame(columns=list(ITEM_SCORE_COLUMNS)), *tables], ignore_index=True)
+    return pd.concat([pd.DataFrame(columns=list(ITEM_COLUMNS)), *tables], ignore_index=True)

@@ -163,26 +163,30 @@ def _ranks(own: np.ndarray, scores: np.ndarray, is_other: np.ndarray) -> Ranks:
     return Ranks(n_better, n_equal, is_other.sum(axis=1) + 1)
 
 
-def d_prime(ranks: Ranks) -> float:
-    """Convert ranks to the d′ of equal-variance Gaussian scores, which no gallery size changes.
+def d_prime(relative_rank: float, n_pairs: float) -> float:
+    """Convert a mean relative rank to the d′ of equal-variance Gaussian scores.
+
+    Unlike top-k accuracy it does not depend on the size of the gallery.
 
     Parameters
     ----------
-    ranks
-        Ranks of all items.
+    relative_rank
+        Mean of `Ranks.relative`, between 0 and 1.
+    n_pairs
+        Number of comparisons behind it. The rank is kept half a comparison away from 0 and 1, so
+        that the result is finite.
 
     Returns
     -------
     float
-        √2 Φ⁻¹(p), where p is the mean share of distractors that score lower than the match (ties
-        count half). p is kept half a comparison away from 0 and 1, so that the result is finite.
-        NaN where nothing could be compared.
+        √2 Φ⁻¹(1 − relative_rank); 0 is chance. NaN where nothing could be compared.
+
+    Examples
+    --------
+    >>> round(d_prime(0.24, n_pairs=1000), 2)
+    1.0
     """
-    relative = ranks.relative
-    kept = np.isfinite(relative)
-    if not kept.any():
+    if not np.isfinite(relative_rank) or n_pairs < 1:
         return float("nan")
-    n_pairs = float((ranks.n_candidates[kept] - 1).sum())
-    share = 1 - float(np.mean(relative[kept]))
-    share = min(max(share, 0.5 / n_pairs), 1 - 0.5 / n_pairs)
+    share = min(max(1 - relative_rank, 0.5 / n_pairs), 1 - 0.5 / n_pairs)
     return float(np.sqrt(2) * NormalDist().inv_cdf(share))

@@ -65,7 +65,7 @@ class RidgeDecoder:
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores."""
-        tensors = {
+        tensors: dict[str, np.ndarray] = {
             "coef": self.coef_,
             "intercept": self.intercept_,
             "alpha": self.alpha_,

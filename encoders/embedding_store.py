@@ -1,7 +1,6 @@
 """Embed every stimulus once: batched, resumable, pictures decoded while the network runs."""
 
 import json
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterator
@@ -12,8 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
-from calcarine.data.digests import array_sha, picture_sha, pictures_of, read_picture, text_sha
+from calcarine.data.digests import (
+    array_sha,
+    code_digest,
+    picture_sha,
+    pictures_of,
+    read_picture,
+    text_sha,
+)
 from calcarine.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import NO_PICTURE, stimulus_shas
@@ -27,6 +34,20 @@ ROW_RULES: dict[Input, str] = {
 }
 
 
+# What a row is computed by: when one of these changes, no earlier row is taken over.
+CODE = (
+    "calcarine.encoders.diffusers_vae",
+    "calcarine.encoders.embedding_models",
+    "calcarine.encoders.embedding_store",
+    "calcarine.encoders.layer_output",
+    "calcarine.encoders.mobilenet",
+    "calcarine.encoders.network_folders",
+    "calcarine.encoders.open_clip_models",
+    "calcarine.encoders.picture_network",
+    "calcarine.encoders.timm_models",
+)
+
+
 def embedding_sidecar(model: EmbeddingModel, source: Input) -> dict[str, Any]:
     """Describe an embedding; `key` hashes all that it depends on beside the stimuli."""
     told = {
@@ -36,6 +57,7 @@ def embedding_sidecar(model: EmbeddingModel, source: Input) -> dict[str, Any]:
         "pooling": model.pooling,
         "input": source,
         "transform_sha": model.transform_sha,
+        "code": code_digest(*CODE),
     }
     return told | {
         "key": text_sha(json.dumps(told, sort_keys=True)),
@@ -193,7 +215,8 @@ def _embed(
     job: _Job, known: dict[str, np.ndarray], work: Path, batch_size: int, title: str
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Give the content hash and the row of each stimulus; None where there is nothing to embed."""
-    n_threads = os.cpu_count() or 1
+    # as many as the network itself may use: a job keeps to the processors that it asked for
+    n_threads = torch.get_num_threads()
     with PartialVectors(work) as partial, ThreadPoolExecutor(n_threads) as pool:
         # a folder's row is kept, its pictures' vectors are not: hash it before it is taken apart
         groups = [i for i, yes in enumerate(job.is_group) if yes and known]

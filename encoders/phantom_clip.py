@@ -8,7 +8,14 @@ from open_clip import CLIP, ClipLoss, SimpleTokenizer
 from torch import nn
 
 from calcarine.data.phantom.scene_captions import scene_captions
-from calcarine.data.phantom.scenes import CATEGORIES, COLOURS, IMAGE_SIZE, Scene, sample_scenes
+from calcarine.data.phantom.scenes import (
+    CATEGORIES,
+    COLOURS,
+    IMAGE_SIZE,
+    Scene,
+    factor_table,
+    sample_scenes,
+)
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
 
@@ -152,7 +159,9 @@ def unit_scale(network: CLIP, pictures: torch.Tensor, captions: list[str]) -> No
 
     Cosines, and with them all that CLIP does, stay as they are.
     """
-    network.visual.proj /= embed_pictures(network, pictures).square().mean().sqrt()
+    scale = embed_pictures(network, pictures).square().mean().sqrt()
+    network.visual.attnpool.c_proj.weight /= scale
+    network.visual.attnpool.c_proj.bias /= scale
     network.text_projection /= embed_captions(network, captions).square().mean().sqrt()
 
 
@@ -179,13 +188,10 @@ def clip_scores(network: nn.Module, scenes: list[Scene]) -> dict[str, float]:
     text = nn.functional.normalize(embed_captions(network, captions), dim=1)
     similarity = image @ text.T
     rank = (similarity > similarity.diagonal()[:, None]).sum(dim=1).numpy()
+    factors = factor_table(scenes)
     return {
-        "zero_shot_category": float(
-            np.mean([CATEGORIES[i] for i in category] == np.array([s.category for s in scenes]))
-        ),
-        "zero_shot_colour": float(
-            np.mean([COLOURS[i] for i in colour] == np.array([s.colour for s in scenes]))
-        ),
+        "zero_shot_category": float(np.mean(np.array(CATEGORIES)[category] == factors["category"])),
+        "zero_shot_colour": float(np.mean(np.array(COLOURS)[colour] == factors["colour"])),
         "caption_top1": float(np.mean(rank < 1)),
         "caption_top5": float(np.mean(rank < 5)),
     }

@@ -260,7 +260,7 @@ def _weights(
     cross = statistics.xty.sum(axis=0)
     cross -= np.outer(np.float32(x_sum), np.float32(y_sum / n_samples))
     # along the principal axes the Gram matrix of all samples is diagonal
-    turned = np.float32(cross / (problem.axes.variances[:, None] + alpha))
+    turned = cross / (problem.axes.variances.astype(np.float32)[:, None] + np.float32(alpha))
     coef = problem.axes.axes @ turned
     return coef, (y_sum - x_sum @ turned) / n_samples - problem.axes.mean @ coef
 

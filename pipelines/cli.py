@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+TinyModel = Literal["clip", "judge", "unclip"]
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -79,6 +80,20 @@ def step(
     from calcarine.pipelines.steps import run_step
 
     run_step(name, load_config(config), subject=subject, name=item)
+
+
+@app.command()
+def train(
+    model: Annotated[TinyModel, typer.Argument(help="Which of the three.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; training goes on beside it.")],
+    steps: Annotated[int | None, typer.Option(help="Optimisation steps.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of scenes, weights and order.")] = 0,
+) -> None:
+    """Train one of the phantom's tiny models; interrupted, it goes on where it was."""
+    from calcarine.pipelines.train_phantom import run as train_phantom
+
+    for name, value in train_phantom(model, out, steps, seed).items():
+        typer.echo(f"{name}\t{value:.4f}")
 
 
 @app.command()

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcarine.data.embeddings import Embeddings, read_embeddings
+from calcarine.data.checkpoints import remove_checkpoint
+from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, write_predictions
-from calcarine.data.responses import read_responses, units_sha
+from calcarine.data.responses import units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.data.standardize import Standardizer
@@ -27,38 +28,14 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.decoder_cards import decoder_card
 from calcarine.pipelines.decoder_sections import make_decoder
-from calcarine.pipelines.encode import penalty_groups, usual_repeats
-
-
-@dataclass(frozen=True)
-class SubjectData:
-    """Trials of one subject beside the target of their stimuli.
-
-    Attributes
-    ----------
-    trials
-        Trial table, one row a trial; only trials whose stimulus has a target.
-    values
-        Responses, not standardised, shape (n_trials, n_units).
-    targets
-        Target of each trial's stimulus, shape (n_trials, embed_dim).
-    sessions
-        Session of each trial, where responses are standardised within session.
-    groups
-        What must not straddle the folds of an inner search, shape (n_trials,).
-    units
-        Units table.
-    n_without_target
-        Number of trials that were left out.
-    """
-
-    trials: pd.DataFrame
-    values: np.ndarray
-    targets: np.ndarray
-    sessions: np.ndarray | None
-    groups: np.ndarray
-    units: pd.DataFrame
-    n_without_target: int
+from calcarine.pipelines.decoding_data import (
+    SubjectData,
+    all_trials,
+    at_rows,
+    common_folds,
+    subject_data,
+)
+from calcarine.pipelines.encode import usual_repeats
 
 
 @dataclass(frozen=True)
@@ -106,19 +83,19 @@ def decode_subjects(
     section = _section(config, name, whom)
     target = read_embeddings(config.layout.embedding(section.target))
     data = {subject: subject_data(config, subject, section, target) for subject in subjects}
-    by_fold = _common_folds(config, data)
+    n_repeats = {s: usual_repeats(d.trials, folds(d.trials)) for s, d in data.items()}
+    by_fold = common_folds(config, data)
     work = folder.parent / f".{folder.name}.training"
     seed = derive_seed(config.seed, *subjects, "decode", name)
     fits, predicted = {}, {subject: _Parts() for subject in subjects}
-    n_repeats = {s: usual_repeats(d.trials, folds(d.trials)) for s, d in data.items()}
     for fold_name, fold in by_fold.items():
-        fits[fold_name] = fit_fold(section, data, fold, seed, work / fold_name.replace("/", "_"))
+        fitted = fit_fold(section, data, fold, seed, work / fold_name.replace("/", "_"))
         for subject, parts in predicted.items():
-            fitted = fits[fold_name]
             parts.add(data[subject], fold[subject], fitted, subject, n_repeats[subject], seed)
+        fits[fold_name] = fitted
     final = fits[next(iter(fits))]
     if len(by_fold) > 1:
-        final = fit_fold(section, data, _all_trials(by_fold), seed, work / "all")
+        final = fit_fold(section, data, all_trials(by_fold), seed, work / "all")
     saved = SavedDecoder(
         final.decoder,
         final.standardizers,
@@ -129,20 +106,24 @@ def decode_subjects(
     )
     save_decoder(folder, saved, *decoder_card(config, name, {s: d.trials for s, d in data.items()}))
     for subject, parts in predicted.items():
-        told = {
-            "model": f"decoder-{name}",
-            "target": section.target,
-            "kind": section.kind,
-            "units_sha": saved.units_shas[subject],
-            "subjects": list(subjects),
-            "n_folds": len(by_fold),
-            "n_repeats": n_repeats[subject],
-            "n_without_target": data[subject].n_without_target,
-            "seed": seed,
-        }
-        write_predictions(
-            config.layout.prediction(subject, f"decoder-{name}"), parts.predictions(told)
-        )
+        told = _told(saved, subject, len(by_fold), n_repeats[subject])
+        told["n_without_target"] = data[subject].n_without_target
+        place = config.layout.prediction(subject, f"decoder-{name}")
+        write_predictions(place, parts.predictions(told))
+    remove_checkpoint(work)
+
+
+def _told(saved: SavedDecoder, subject: str, n_folds: int, n_repeats: int) -> dict[str, object]:
+    return {
+        "model": f"decoder-{saved.told['name']}",
+        "target": saved.target["name"],
+        "kind": saved.decoder.kind,
+        "units_sha": saved.units_shas[subject],
+        "subjects": list(saved.units_shas),
+        "n_folds": n_folds,
+        "n_repeats": n_repeats,
+        "seed": saved.told["seed"],
+    }
 
 
 def _section(config: Config, name: str, whom: str) -> DecoderSection:
@@ -152,71 +133,6 @@ def _section(config: Config, name: str, whom: str) -> DecoderSection:
             f"the configuration has no decoder {name!r} with `subjects: {whom}`; it has {names}."
         )
     return config.decode[name]
-
-
-def subject_data(
-    config: Config, subject: str, section: DecoderSection, target: Embeddings
-) -> SubjectData:
-    """Read one subject's responses and look up the target of every trial.
-
-    Raises
-    ------
-    CalcarineError
-        No stimulus has a target.
-    """
-    responses = read_responses(config.layout, subject)
-    targets = np.asarray(target.flat[target.rows(responses.trials["stimulus_id"])])
-    known = np.isfinite(targets).all(axis=1)
-    if not known.any():
-        raise CalcarineError(
-            f"sub-{subject}: no stimulus has a row in the embedding {section.target!r}: all are "
-            "NaN because stimuli.tsv names no picture. Choose another target."
-        )
-    trials = responses.trials[known].reset_index(drop=True)
-    by_session = section.standardize == "session"
-    return SubjectData(
-        trials,
-        responses.values if known.all() else np.asarray(responses.values[known]),
-        targets[known],
-        trials["session"].astype(str).to_numpy() if by_session else None,
-        penalty_groups(trials, config.split),
-        responses.units,
-        int((~known).sum()),
-    )
-
-
-def _common_folds(config: Config, data: dict[str, SubjectData]) -> dict[str, dict[str, Fold]]:
-    """List the folds by name, each with its rows in every subject; refuse leaks between them."""
-    of_subject = {s: {f.name: f for f in folds(d.trials)} for s, d in data.items()}
-    first = next(iter(of_subject))
-    for subject, own in of_subject.items():
-        if list(own) != list(of_subject[first]):
-            raise CalcarineError(
-                f"sub-{first} has the folds {list(of_subject[first])[:5]} and sub-{subject} "
-                f"{list(own)[:5]}; a decoder of all subjects needs the same. Split by stimulus or "
-                "concept, or write `subjects: each`."
-            )
-    by_name = {name: {s: of_subject[s][name] for s in data} for name in of_subject[first]}
-    for unit, column in (("stimulus", "stimulus_sha"), ("concept", "concept")):
-        if unit in config.split.disjoint:
-            for fold in by_name.values():
-                _check_shared(data, fold, unit, column)
-    return by_name
-
-
-def _check_shared(
-    data: dict[str, SubjectData], fold: dict[str, Fold], unit: str, column: str
-) -> None:
-    values = {s: d.trials[column].astype(str).to_numpy() for s, d in data.items()}
-    tested = set().union(*(values[s][f.test] for s, f in fold.items()))
-    for subject, own in fold.items():
-        leaks = sorted(tested & set(values[subject][own.fit]) - {"n/a"})
-        if leaks:
-            raise CalcarineError(
-                f"{len(leaks)} {unit} values, the first {leaks[0]!r}, are training data of "
-                f"sub-{subject} and test data of another subject: a shared decoder would know "
-                "them. Give all subjects the same split."
-            )
 
 
 def fit_fold(
@@ -247,7 +163,7 @@ def fit_fold(
         # where validation trials choose, they must not shape the z-scores either
         rows = own.train if decoder.uses_validation else own.fit
         standardizers[subject] = Standardizer.fit(
-            subject_trials.values[rows], _at(subject_trials.sessions, rows)
+            subject_trials.values[rows], at_rows(subject_trials.sessions, rows)
         )
         trials[subject] = training_trials(subject_trials, own, standardizers[subject])
     targets = np.concatenate([t.targets for t in trials.values()])
@@ -259,26 +175,12 @@ def training_trials(data: SubjectData, fold: Fold, standardizer: Standardizer) -
     """Take the training and validation trials of a fold."""
     rows = fold.fit
     return DecodingTrials(
-        standardizer.transform(data.values[rows], _at(data.sessions, rows)),
+        standardizer.transform(data.values[rows], at_rows(data.sessions, rows)),
         data.targets[rows],
         data.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         data.groups[rows],
         np.isin(rows, fold.validation),
     )
-
-
-def _at(sessions: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if sessions is None else sessions[rows]
-
-
-def _all_trials(by_fold: dict[str, dict[str, Fold]]) -> dict[str, Fold]:
-    """Make the fold of the final model: nothing is tested, the first fold's group validates."""
-    out = {}
-    for subject, first in next(iter(by_fold.values())).items():
-        rows = np.unique(np.concatenate([f[subject].test for f in by_fold.values()]))
-        rest = np.setdiff1d(rows, first.validation)
-        out[subject] = Fold("all", rest, first.validation, np.array([], dtype=int))
-    return out
 
 
 class _Parts:
@@ -301,7 +203,7 @@ class _Parts:
         """Predict the test items of a fold: every brain, number of repeats and way of averaging."""
         trials = data.trials.iloc[fold.test].reset_index(drop=True)
         responses = fitted.standardizers[subject].transform(
-            data.values[fold.test], _at(data.sessions, fold.test)
+            data.values[fold.test], at_rows(data.sessions, fold.test)
         )
         where = (trials, fold.name, self.n_items)
         for brain in BRAINS:
@@ -311,7 +213,7 @@ class _Parts:
         single = single_items(responses, *where)
         predicted = fitted.decoder.predict(single.responses, subject)
         self._keep(predicted, single)
-        for level in range(1, n_repeats + 1):
+        for level in range(2, n_repeats + 1):  # one repeat is averaged nowhere
             averaged = average_predictions(predicted, *where, level)
             self._keep(averaged.responses, averaged)
         self.n_items += trials["stimulus_id"].nunique()

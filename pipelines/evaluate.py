@@ -12,6 +12,7 @@ from calcarine.data.scores import Score, write_scores
 from calcarine.decoders.reconstruction_scores import ITEM_SCORE_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 
 
@@ -32,6 +33,10 @@ def run(config: Config, subject: str) -> None:
     items = [pd.DataFrame(columns=list(ITEM_SCORE_COLUMNS))]
     encoder_rows, units = _encoders(config, subject, split)
     scores += encoder_rows
+    for name in config.decode:
+        rows, table = decoder_results(config, subject, name, split)
+        scores += rows
+        items.append(table)
     for name in config.reconstruct:
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows

@@ -14,6 +14,7 @@ from calcarine.data.reconstructions import read_reconstructions
 from calcarine.data.scores import Score
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import read_stimuli
+from calcarine.decoders.decoding_scores import combination_subsets
 from calcarine.decoders.picture_metrics import Pictures
 from calcarine.decoders.picture_views import View, judge_view, network_views, pixel_view
 from calcarine.decoders.reconstruction_scores import item_scores, item_table, score_rows
@@ -23,7 +24,6 @@ from calcarine.pipelines.config_models import EmbeddingSection
 from calcarine.pipelines.reconstruct import single_pictures
 
 PROBED = ("category", "colour")
-HELD_OUT_COLUMN = "combination"
 
 
 def reconstruction_results(
@@ -68,13 +68,12 @@ def _and_then(first: Iterable[View], rest: Iterable[View]) -> Iterable[View]:
 
 
 def _splits(config: Config, stimulus_ids: pd.Series, split: str) -> dict[str, np.ndarray]:
-    """Give all items, and those that show a combination of factors kept out of training."""
+    """Give all items, and those of each kind of combination of factors."""
     splits = {split: np.ones(len(stimulus_ids), dtype=bool)}
-    stimuli = read_stimuli(config.stimuli).set_index("stimulus_id")
-    if HELD_OUT_COLUMN in stimuli.columns:
-        held_out = (stimuli.loc[stimulus_ids, HELD_OUT_COLUMN] == "held-out").to_numpy()
-        if 0 < held_out.sum() < len(held_out):
-            splits[f"{split}-held-out"] = held_out
+    for name, stimuli in combination_subsets(read_stimuli(config.stimuli)).items():
+        chosen = stimulus_ids.isin(list(stimuli)).to_numpy()
+        if chosen.any():
+            splits[f"{split}-{name}"] = chosen
     return splits
 
 

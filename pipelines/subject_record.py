@@ -5,54 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.reconstructions import Reconstructions, read_reconstructions
 from calcarine.data.responses import Responses, read_responses
 from calcarine.data.scores import read_scores
 from calcarine.pipelines.config import Config
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """Pictures that a generator made.
-
-    Attributes
-    ----------
-    pictures
-        uint8, shape (n_conditions, n_items, height, width, 3).
-    targets
-        uint8, shape (n_items, height, width, 3).
-    items
-        Table with `stimulus_id` and `concept`, one row an item.
-    sidecar
-        `conditions`, and how the pictures were made.
-    """
-
-    pictures: np.ndarray
-    targets: np.ndarray
-    items: pd.DataFrame
-    sidecar: dict[str, Any]
-
-    @property
-    def conditions(self) -> list[str]:
-        """Names of the conditions, in the order of `pictures`."""
-        return [str(name) for name in self.sidecar["conditions"]]
-
-    def is_control(self, condition: str) -> bool:
-        """Tell whether a condition is a control of another one."""
-        return condition in self.sidecar.get("controls", {})
-
-    def with_controls(self) -> np.ndarray:
-        """List the items that have all controls, as row numbers."""
-        if "controls" not in self.items:
-            return np.arange(len(self.items))
-        return np.flatnonzero(self.items["controls"])
-
-    def made(self, condition: str) -> np.ndarray:
-        """List the items that a condition has pictures of, as row numbers."""
-        return self.with_controls() if self.is_control(condition) else np.arange(len(self.items))
 
 
 @dataclass(frozen=True)
@@ -82,7 +41,7 @@ class SubjectRecord:
     item_scores: pd.DataFrame
     unit_scores: pd.DataFrame
     quality: dict[str, Any]
-    reconstructions: dict[str, Reconstruction]
+    reconstructions: dict[str, Reconstructions]
     missing: tuple[str, ...]
 
     @property
@@ -157,46 +116,15 @@ def _read_table(path: Path, missing: list[str]) -> pd.DataFrame:
 
 def _read_reconstructions(
     config: Config, subject: str, missing: list[str]
-) -> dict[str, Reconstruction]:
+) -> dict[str, Reconstructions]:
     found = {}
     for name in config.reconstruct:
         folder = config.layout.reconstruction(subject, name)
         if not folder.is_dir():
             missing.append(f"the reconstruction {name!r} was configured and is not there.")
             continue
-        found[name] = read_reconstruction(folder)
+        found[name] = read_reconstructions(folder)
     return found
-
-
-def read_reconstruction(folder: Path) -> Reconstruction:
-    """Read a folder of reconstructed pictures; the arrays are memory-mapped.
-
-    Raises
-    ------
-    CalcarineError
-        A file is missing, or the shapes do not belong together.
-    """
-    try:
-        pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
-        targets = np.load(folder / "targets.npy", mmap_mode="r", allow_pickle=False)
-        items = pd.read_csv(
-            folder / "items.tsv",
-            sep="\t",
-            dtype={"stimulus_id": "str", "concept": "str"},
-            keep_default_na=False,
-        )
-        sidecar = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
-        n_conditions = len(sidecar["conditions"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CalcarineError(
-            f"{folder} is not a folder of reconstructions ({error}). Run `reconstruct` again."
-        ) from error
-    if pictures.shape[:2] != (n_conditions, len(items)) or len(targets) != len(items):
-        raise CalcarineError(
-            f"{folder}: pictures have shape {pictures.shape}, targets {targets.shape}, with "
-            f"{n_conditions} conditions and {len(items)} items. Run `reconstruct` again."
-        )
-    return Reconstruction(pictures, targets, items, sidecar)
 
 
 def _missing_predictions(config: Config, subject: str) -> list[str]:

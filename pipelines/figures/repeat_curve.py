@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcarine.pipelines.figures.style import (
-    CONTROL,
     MUTED,
     SERIES,
     grid_lines,
@@ -19,18 +18,21 @@ from calcarine.pipelines.figures.style import (
 
 @dataclass(frozen=True)
 class Curve:
-    """One model's scores over numbers of repeats; all arrays have shape (n_points,)."""
+    """One model's scores over numbers of repeats; all arrays have shape (n_points,).
+
+    Curves of one name have one colour; `is_dashed` tells the second way of averaging apart.
+    """
 
     name: str
     n_repeats: np.ndarray
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    is_control: bool
+    is_dashed: bool
 
 
 def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str) -> bytes:
-    """Draw one line a model with its interval, and chance as a dashed line.
+    """Draw one line a model with its interval, and chance as a grey dashed line.
 
     Parameters
     ----------
@@ -49,18 +51,28 @@ def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str)
     with house_style():
         figure = new_figure(height_in=3.5)
         axes = figure.add_subplot()
-        models = [c for c in curves if not c.is_control]
-        colour = {c.name: SERIES[i % len(SERIES)] for i, c in enumerate(models)}
+        names = list(dict.fromkeys(c.name for c in curves))
         for curve in curves:
-            shade = colour.get(curve.name, CONTROL)
-            axes.fill_between(curve.n_repeats, curve.low, curve.high, color=shade, alpha=0.13, lw=0)
+            shade = SERIES[names.index(curve.name) % len(SERIES)]
+            if not curve.is_dashed:
+                axes.fill_between(
+                    curve.n_repeats, curve.low, curve.high, color=shade, alpha=0.13, lw=0
+                )
             axes.plot(
-                curve.n_repeats, curve.value, "o-", ms=5, color=shade, label=short(curve.name)
+                curve.n_repeats,
+                curve.value,
+                color=shade,
+                marker="o",
+                ms=4.5,
+                lw=1.2 if curve.is_dashed else 1.8,
+                ls="--" if curve.is_dashed else "-",
+                label=None if curve.is_dashed else short(curve.name),
             )
         if np.isfinite(chance):
             axes.axhline(chance, color=MUTED, ls=(0, (3, 2)), lw=1.2, label="chance")
         axes.set_xticks(np.unique(np.concatenate([c.n_repeats for c in curves])).astype(int))
-        axes.set_ylim(bottom=min(0.0, float(np.nanmin([np.nanmin(c.low) for c in curves]))))
+        lowest = np.concatenate([np.r_[c.low, c.value] for c in curves])
+        axes.set_ylim(bottom=min(0.0, float(np.nanmin(lowest))))
         axes.set_xlabel("repeats averaged")
         axes.set_ylabel(label)
         axes.set_title(title)

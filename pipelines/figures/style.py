@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import matplotlib.style
 import numpy as np
@@ -109,7 +110,7 @@ def round_up(value: float, step: float = 0.1) -> float:
     return round(float(np.ceil(value / step - 1e-9) * step), 6)
 
 
-def grid_lines(axes: Axes, axis: str) -> None:
+def grid_lines(axes: Axes, axis: Literal["x", "y", "both"]) -> None:
     """Draw pale grid lines across one axis and remove its ticks."""
     axes.grid(True, axis=axis)
     axes.tick_params(axis=axis, length=0)

@@ -75,7 +75,7 @@ def score_histogram(scores: dict[str, np.ndarray], title: str, label: str) -> by
     known = {name: v[np.isfinite(v)] for name, v in scores.items()}
     known = {name: v for name, v in known.items() if len(v)}
     every = np.concatenate(list(known.values()))
-    edges = np.linspace(min(float(every.min()), 0.0), float(every.max()) + 1e-6, 41)
+    edges = np.linspace(min(float(every.min()), 0.0), float(every.max()) + 1e-6, 41).tolist()
     with house_style():
         figure = new_figure(height_in=3.4)
         axes = figure.add_subplot()

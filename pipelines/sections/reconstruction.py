@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from calcarine.data.reconstructions import Reconstructions
 from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.figures.picture_strip import picture_strip
 from calcarine.pipelines.figures.thumbnails import thumbnail
@@ -19,7 +20,7 @@ from calcarine.pipelines.page import (
 )
 from calcarine.pipelines.sections.metric_names import HEADLINES, in_words
 from calcarine.pipelines.sections.score_rows import estimates, main_condition, most_repeats
-from calcarine.pipelines.subject_record import Reconstruction, SubjectRecord
+from calcarine.pipelines.subject_record import SubjectRecord
 
 N_FIXED, N_FIRST, N_METRICS = 8, 4, 4
 
@@ -46,7 +47,7 @@ def reconstruction(record: SubjectRecord) -> Section | None:
     return Section("reconstruction", "Reconstructions", blocks)
 
 
-def _score_figures(record: SubjectRecord, name: str, made: Reconstruction) -> list[Figure]:
+def _score_figures(record: SubjectRecord, name: str, made: Reconstructions) -> list[Figure]:
     """Draw the first metrics of the table that have a number for the main condition."""
     scores = record.scores
     rows = scores[(scores["stage"] == "reconstruct") & scores["model"].str.startswith(f"{name}/")]
@@ -57,26 +58,52 @@ def _score_figures(record: SubjectRecord, name: str, made: Reconstruction) -> li
     return [_score_figure(rows[rows["metric"] == metric], name, made) for metric in metrics]
 
 
-def _score_figure(rows: pd.DataFrame, name: str, made: Reconstruction) -> Figure:
+def _score_figure(rows: pd.DataFrame, name: str, made: Reconstructions) -> Figure:
     first = rows.iloc[0]
     rows = rows[(rows["protocol"] == first["protocol"]) & (rows["split"] == first["split"])]
-    rows = most_repeats(rows)
-    conditions = rows["model"].str.split("/", n=1).str[1].tolist()
-    controls = [made.is_control(c) for c in conditions]
+    by_condition = most_repeats(rows).set_index(rows["model"].str.split("/", n=1).str[1])
+    order = [c for c in by_path(made) if c in by_condition.index]
+    kinds = made.sidecar["controls"]
     metric = str(first["metric"])
-    shown = estimates(rows, [c.replace("-", " ") for c in conditions], controls)
+    names = [kinds.get(c, c).replace("-", " ") for c in order]
+    shown = estimates(by_condition.loc[order], names, [c in kinds for c in order])
     png = interval_plot(shown, f"{name}: {metric}", metric)
     caption = (
         f"{in_words(metric).capitalize()}; {int(first['n_items'])} items, protocol "
-        f"{first['protocol']}. Bars: 95 % interval; dashed: chance; controls in grey."
+        f"{first['protocol']}. Each path is followed by its controls (grey). Bars: 95 % interval; "
+        "dashed: chance; pale mark: ceiling of the path."
     )
     alt = f"{metric} of the conditions and controls of {name}."
     return Figure(f"reconstruction_{name}_{metric}", png, caption, alt)
 
 
-def fixed_rows(made: Reconstruction, n_rows: int) -> list[int]:
+def by_path(made: Reconstructions) -> list[str]:
+    """Order conditions by path: each path, then its controls."""
+    conditions, paths = made.sidecar["conditions"], made.sidecar["paths"]
+    order = list(dict.fromkeys(paths[c] for c in conditions))
+    return sorted(conditions, key=lambda c: (order.index(paths[c]), c in made.sidecar["controls"]))
+
+
+def control_of(made: Reconstructions, path: str, control: str) -> str | None:
+    """Name the condition that is a certain control of a path; None where there is none."""
+    return next(
+        (
+            c
+            for c, kind in made.sidecar["controls"].items()
+            if kind == control and made.sidecar["paths"][c] == path
+        ),
+        None,
+    )
+
+
+def with_controls(made: Reconstructions) -> np.ndarray:
+    """List the items that have all controls, as row numbers."""
+    return np.flatnonzero(made.items["controls"])
+
+
+def fixed_rows(made: Reconstructions, n_rows: int) -> list[int]:
     """Choose items evenly spaced through the list of those that have all controls."""
-    rows = made.with_controls()
+    rows = with_controls(made)
     chosen = np.linspace(0, len(rows) - 1, min(n_rows, len(rows))).round().astype(int)
     return [int(rows[i]) for i in chosen]
 
@@ -93,7 +120,7 @@ def judged_rows(record: SubjectRecord, name: str) -> list[tuple[str, int]]:
     own = f"{name}/{main_condition(record.config, name)}"
     scores = table[(table["model"] == own) & (table["metric"] == metric)]
     by_stimulus = scores.drop_duplicates("stimulus_id").set_index("stimulus_id")["value"]
-    ids = made.items["stimulus_id"].iloc[made.with_controls()]
+    ids = made.items["stimulus_id"].iloc[with_controls(made)]
     known = [(float(by_stimulus[s]), int(row)) for row, s in ids.items() if s in by_stimulus.index]
     known = sorted((value, row) for value, row in known if np.isfinite(value))
     if len(known) < 3:
@@ -102,8 +129,8 @@ def judged_rows(record: SubjectRecord, name: str) -> list[tuple[str, int]]:
     return [(f"{word} ({number(value)})", row) for word, (value, row) in picked.items()]
 
 
-def _galleries(record: SubjectRecord, name: str, made: Reconstruction) -> list[Block]:
-    n_items = len(made.with_controls())
+def _galleries(record: SubjectRecord, name: str, made: Reconstructions) -> list[Block]:
+    n_items = len(with_controls(made))
     fixed = [(str(made.items["stimulus_id"].iloc[row]), row) for row in fixed_rows(made, N_FIXED)]
     order = (
         f"{len(fixed)} of {n_items} items, evenly spaced through the list of test items; the "
@@ -121,45 +148,47 @@ def _galleries(record: SubjectRecord, name: str, made: Reconstruction) -> list[B
     return blocks
 
 
-def _gallery(caption: str, rows: list[tuple[str, int]], made: Reconstruction) -> Gallery:
-    pale = frozenset(i + 1 for i, c in enumerate(made.conditions) if made.is_control(c))
+def _gallery(caption: str, rows: list[tuple[str, int]], made: Reconstructions) -> Gallery:
+    conditions = _paths_first(made)
+    pale = frozenset(i + 1 for i, c in enumerate(conditions) if c in made.sidecar["controls"])
     return Gallery(
         caption,
-        ["shown", *(c.replace("-", " ") for c in made.conditions)],
+        ["shown", *(c.replace("-", " ") for c in conditions)],
         [(label, _thumbnails(made, row)) for label, row in rows],
         pale,
     )
 
 
-def _thumbnails(made: Reconstruction, row: int) -> list[Thumbnail]:
+def _paths_first(made: Reconstructions) -> list[str]:
+    return sorted(by_path(made), key=lambda c: c in made.sidecar["controls"])
+
+
+def _thumbnails(made: Reconstructions, row: int) -> list[Thumbnail]:
     item = made.items.iloc[row]
     shown = f"{item['stimulus_id']} ({item['concept']})"
     out = [Thumbnail(f"shown: {shown}", thumbnail(made.targets[row]))]
-    for number_, condition in enumerate(made.conditions):
-        png = thumbnail(made.pictures[number_, row]) if row in made.made(condition) else None
+    for condition in _paths_first(made):
+        pictures = made.pictures[made.sidecar["conditions"].index(condition)]
+        png = thumbnail(pictures[row]) if row in made.made(condition) else None
         out.append(Thumbnail(f"{condition} of {shown}", png))
     return out
 
 
 def first_pictures(record: SubjectRecord) -> list[Figure]:
     """Draw a few targets above what was made of them, for the first screen."""
-    figures = []
-    for name, made in list(record.reconstructions.items())[:1]:
-        own = main_condition(record.config, name)
-        if own not in made.conditions:
-            continue
-        rows = fixed_rows(made, N_FIRST)
-        wanted = ["shown", own, *(c for c in ("shuffled-brain", "ceiling") if c in made.conditions)]
-        layers = [
-            made.targets if c == "shown" else made.pictures[made.conditions.index(c)]
-            for c in wanted
-        ]
-        labels = [c.replace("-", " ") for c in wanted]
-        png = picture_strip([np.asarray(layer[rows]) for layer in layers], labels)
-        caption = (
-            f"{len(rows)} test items, evenly spaced through the list and chosen by no score: what "
-            f"was shown, what {own} made of the brain's responses, of another brain response "
-            "(shuffled), and of the true embedding (ceiling)."
-        )
-        figures.append(Figure(f"first_pictures_{name}", png, caption, f"Pictures shown, {own}."))
-    return figures
+    if not record.reconstructions:
+        return []
+    name, made = next(iter(record.reconstructions.items()))
+    own = main_condition(record.config, name)
+    beside = [control_of(made, own, kind) for kind in ("shuffled-brain", "ceiling")]
+    wanted = [c for c in (own, *beside) if c in made.sidecar["conditions"]]
+    rows = fixed_rows(made, N_FIRST)
+    layers = [made.targets] + [made.pictures[made.sidecar["conditions"].index(c)] for c in wanted]
+    labels = ["shown", *(made.sidecar["controls"].get(c, c).replace("-", " ") for c in wanted)]
+    png = picture_strip([np.asarray(layer[rows]) for layer in layers], labels)
+    caption = (
+        f"{len(rows)} test items, evenly spaced through the list and chosen by no score: what was "
+        "shown, and what the same generator drew from the brain's responses, from another brain "
+        "response (shuffled brain), and from the true embedding (ceiling)."
+    )
+    return [Figure(f"first_pictures_{name}", png, caption, f"Pictures shown and drawn ({own}).")]

@@ -53,11 +53,17 @@ def comparison(scores: pd.DataFrame, stage: str, target: str) -> pd.DataFrame:
 
 def estimates(rows: pd.DataFrame, names: Sequence[str], controls: Sequence[bool]) -> list[Estimate]:
     """Turn score rows into rows of a figure, with a name and whether it is a control for each."""
-    columns = ("value", "ci_low", "ci_high", "chance", "ceiling")
-    numbers = rows[list(columns)].to_numpy(dtype=np.float64)
     return [
-        Estimate(name, *(float(v) for v in values), is_control=pale)
-        for name, values, pale in zip(names, numbers, controls, strict=True)
+        Estimate(
+            name,
+            float(row["value"]),
+            float(row["ci_low"]),
+            float(row["ci_high"]),
+            float(row["chance"]),
+            float(row["ceiling"]),
+            pale,
+        )
+        for name, (_, row), pale in zip(names, rows.iterrows(), controls, strict=True)
     ]
 
 

@@ -63,7 +63,8 @@ rule embed:
     input:
         CONFIG.stimuli,
     output:
-        embedding("{name}"),
+        # kept until the job replaces them: it takes over the rows of stimuli that are there
+        update(embedding("{name}")),
     log:
         TREE.log("embed", "{name}"),
     benchmark:

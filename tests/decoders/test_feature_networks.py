@@ -107,8 +107,8 @@ def test_scores_carry_the_hash_of_the_weights(efficientnet, pictures):
     name, sha = view.target.split("@")
     assert name == "efficientnet-b1-v2"
     assert len(sha) == 12
-    features = view.represent(pictures)["correlation_distance_effnet_b1"]
-    found = view.compare("correlation_distance_effnet_b1", features, features)
+    features = view.represent(pictures)
+    found = view.compare(features, features)["correlation_distance_effnet_b1"]
     np.testing.assert_allclose(found.values, 0, atol=1e-12)
 
 

@@ -4,6 +4,7 @@ import pytest
 from scipy.spatial.distance import correlation
 
 from calcarine.data.reconstructions import Reconstructions
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.decoders.picture_metrics import pixel_correlation, pixels
 from calcarine.decoders.picture_views import (
     View,
@@ -13,7 +14,6 @@ from calcarine.decoders.picture_views import (
     pixel_view,
 )
 from calcarine.decoders.reconstruction_scores import (
-    ITEM_SCORE_COLUMNS,
     item_scores,
     item_table,
     score_rows,
@@ -66,6 +66,10 @@ def _scored(made, targets, *views, protocol="phantom"):
     return scores, {(r.model, r.metric): r for r in rows}
 
 
+def _compared(metric, truth, drawn):
+    return compare_features({metric: truth}, {metric: drawn})[metric]
+
+
 def test_perfect_pictures_reach_the_top_of_every_metric(targets, judge):
     made = _made(targets, {"semantic": targets})
     _, rows = _scored(made, targets, judge, pixel_view("phantom", (SIZE, SIZE)))
@@ -85,7 +89,7 @@ def test_perfect_pictures_reach_the_top_of_every_metric(targets, judge):
 def test_shuffled_pictures_are_at_chance(rng):
     targets = rng.normal(size=(400, 30))
     drawn = targets[rng.permutation(400)]
-    found = compare_features("two_way_identification_x", targets, drawn)
+    found = _compared("two_way_identification_x", targets, drawn)
     assert found.values.mean() == pytest.approx(0.5, abs=0.02)
     assert found.chance == 0.5
 
@@ -98,13 +102,13 @@ def test_distractors_are_true_items():
     expected = [np.mean(np.delete(similarity[:, j], j) < similarity[j, j]) for j in range(3)]
     transposed = [np.mean(np.delete(similarity[j], j) < similarity[j, j]) for j in range(3)]
     assert expected != transposed
-    found = compare_features("two_way_identification_x", truth, drawn)
+    found = _compared("two_way_identification_x", truth, drawn)
     np.testing.assert_allclose(found.values, expected)
 
 
 def test_correlation_distance_is_that_of_scipy(rng):
     truth, drawn = rng.normal(size=(5, 11)), rng.normal(size=(5, 11))
-    found = compare_features("correlation_distance_swav", truth, drawn)
+    found = _compared("correlation_distance_swav", truth, drawn)
     expected = [correlation(t, d) for t, d in zip(truth, drawn, strict=True)]
     np.testing.assert_allclose(found.values, expected)
     others = [correlation(truth[i], drawn[j]) for i in range(5) for j in range(5) if i != j]
@@ -114,7 +118,7 @@ def test_correlation_distance_is_that_of_scipy(rng):
 def test_chance_of_labels_is_that_of_labels_dealt_out_anew(rng):
     truth, drawn = rng.integers(0, 4, 40), rng.integers(0, 3, 40)
     dealt = [np.mean(truth == rng.permutation(drawn)) for _ in range(4000)]
-    found = compare_labels("category_agreement_judge", truth, drawn)
+    found = compare_labels(truth, drawn)
     assert found.chance == pytest.approx(np.mean(dealt), abs=0.01)
     np.testing.assert_array_equal(found.values, truth == drawn)
 
@@ -123,9 +127,7 @@ def test_chance_of_labels_is_that_of_labels_dealt_out_anew(rng):
 def test_chance_of_pixels_is_the_mean_over_other_targets(targets, rng, protocol):
     targets, drawn = targets[:3], rng.integers(0, 256, size=(3, SIZE, SIZE, 3), dtype=np.uint8)
     view = pixel_view(protocol, (SIZE, SIZE))
-    found = view.compare(
-        "pixcorr", view.represent(targets)["pixcorr"], view.represent(drawn)["pixcorr"]
-    )
+    found = view.compare(view.represent(targets), view.represent(drawn))["pixcorr"]
     a, b = pixels(targets, protocol), pixels(drawn, protocol)
     pairs = [pixel_correlation(a[[j]], b[[i]])[0] for i in range(3) for j in range(3) if i != j]
     assert found.chance == pytest.approx(np.mean(pairs), abs=1e-9)
@@ -183,14 +185,14 @@ def test_what_cannot_be_computed_is_a_row_with_a_note(targets):
     assert (row.note, row.protocol, row.n_items) == (note, "mindeye", 0)
     table = item_table("01", "unclip", made, scores)
     assert len(table) == 0
-    assert tuple(table.columns) == ITEM_SCORE_COLUMNS
+    assert tuple(table.columns) == ITEM_COLUMNS
 
 
 def test_the_item_table_is_long(targets, judge):
     made = _made(targets, {"semantic": targets, "ceiling": targets})
     scores, _ = _scored(made, targets, judge)
     table = item_table("01", "unclip", made, scores)
-    assert tuple(table.columns) == ITEM_SCORE_COLUMNS
+    assert tuple(table.columns) == ITEM_COLUMNS
     assert len(table) == 2 * (N_ITEMS + 7)
     ceiling = table[table["model"] == "unclip/ceiling"]
     assert ceiling["stimulus_id"].iloc[:2].tolist() == ["s0", "s2"]
@@ -199,6 +201,13 @@ def test_the_item_table_is_long(targets, judge):
 def test_originals_of_other_sizes_are_compared_at_the_size_of_the_pictures(targets, rng):
     originals = [rng.integers(0, 256, size=(20 + i, 18, 3), dtype=np.uint8) for i in range(3)]
     view = pixel_view("phantom", (SIZE, SIZE))
-    shown = view.represent(originals)["pixcorr"]
-    assert np.asarray(shown).shape == (3, SIZE, SIZE, 3)
-    assert len(view.compare("ssim_2d", shown, targets[:3]).values) == 3
+    shown = view.represent(originals)
+    assert shown["pixels"].shape == (3, SIZE, SIZE, 3)
+    assert len(view.compare(shown, view.represent(targets[:3]))["ssim_2d"].values) == 3
+
+
+def test_one_item_has_no_chance(targets):
+    view = pixel_view("phantom", (SIZE, SIZE))
+    one = view.represent(targets[:1])
+    found = view.compare(one, one)
+    assert all(np.isnan(c.chance) and c.values == pytest.approx(1) for c in found.values())

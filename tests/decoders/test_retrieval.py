@@ -97,21 +97,26 @@ def test_a_zero_prediction_is_not_scored(rng):
 def test_one_item_has_no_relative_rank():
     ranks = brain_to_image(np.array([[0.3]]), np.array([0]))
     assert np.isnan(ranks.relative).all()
-    assert np.isnan(d_prime(ranks))
+    assert np.isnan(d_prime(float(ranks.relative.mean()), 0))
 
 
 def test_d_prime_of_gaussian_scores(rng):
     n, planted = 400, 1.5
     similarity = rng.standard_normal((n, n)) + planted * np.eye(n)
-    found = d_prime(brain_to_image(similarity, np.arange(n)))
+    rank = brain_to_image(similarity, np.arange(n)).relative.mean()
+    found = d_prime(rank, n * (n - 1))
     assert found == pytest.approx(planted, abs=0.15)
-    # the closed form between d′ and the two-way share
-    ranks = brain_to_image(similarity, np.arange(n))
-    assert norm.cdf(found / np.sqrt(2)) == pytest.approx(1 - ranks.relative.mean())
+    assert norm.cdf(found / np.sqrt(2)) == pytest.approx(1 - rank)
+
+
+@pytest.mark.parametrize(("rank", "planted"), [(0.159, 2 / np.sqrt(2)), (0.5, 0.0)])
+def test_d_prime_of_known_ranks(rank, planted):
+    # a two-way share of .841 is one standard deviation of the difference of two scores
+    assert d_prime(rank, 10**6) == pytest.approx(planted, abs=0.005)
 
 
 def test_d_prime_of_a_perfect_decoder_is_finite():
-    assert 3 < d_prime(brain_to_image(np.eye(20), np.arange(20))) < 10
+    assert 3 < d_prime(0.0, 20 * 19) < 10
 
 
 def test_dimensions_must_agree(rng):

@@ -15,7 +15,7 @@ from calcarine.data.reconstructions import read_reconstructions
 from calcarine.data.seeds import derive_seed
 from calcarine.decoders.generator import Sampling, load_generator
 from calcarine.decoders.low_level import vectors_to_latents
-from calcarine.pipelines.reconstruct import run
+from calcarine.pipelines.reconstruct import run, single_pictures
 
 CONTROLS = ["shuffled-brain", "noise-brain", "category-only", "nearest-training-picture"]
 CONDITIONS = [
@@ -114,7 +114,7 @@ def test_only_ceilings_know_the_truth(config, made, tmp_path):
     for name in ("clip", "latent"):
         path = other.layout.embedding(name) / "embeddings.npy"
         values = np.load(path)
-        values[N_TRAIN:] = np.nan_to_num(values[N_TRAIN:][::-1]) + 1
+        values[N_TRAIN:] = values[N_TRAIN:][::-1] + 1
         np.save(path, values)
     run(other, SUBJECT, "unclip")
     again = read_reconstructions(other.layout.reconstruction(SUBJECT, "unclip"))
@@ -167,3 +167,11 @@ def test_predictions_without_control_brains_are_refused(config, tmp_path):
             run(config, SUBJECT, "unclip")
     finally:
         write_predictions(folder, whole)
+
+
+def test_stimuli_that_are_one_picture(tmp_path):
+    (tmp_path / "folder").mkdir()
+    rows = [("a", "a.png"), ("b", "n/a"), ("c", "folder")]
+    table = pd.DataFrame(rows, columns=["stimulus_id", "file"])
+    table.to_csv(tmp_path / "stimuli.tsv", sep="\t", index=False)
+    assert single_pictures(tmp_path / "stimuli.tsv") == {"a": tmp_path / "a.png"}

@@ -1,0 +1,185 @@
+"""Voxelwise ridge side by side: calcarine, himalaya, scikit-learn, and the bare product XᵀY.
+
+    python benchmarks/ridge.py --n-samples 2000 --n-features 256 --n-targets 1000
+
+Prints a markdown table. All contestants run in one process on the same data, one after the other,
+`--n-pairs` times; times are medians and ratios are medians of paired ratios.
+"""
+
+import argparse
+import ctypes
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from himalaya.backend import set_backend
+from himalaya.ridge import RidgeCV as HimalayaRidgeCV
+from sklearn.linear_model import RidgeCV as ScikitRidgeCV
+from sklearn.model_selection import PredefinedSplit
+
+from calcarine.encoders.grouped_folds import grouped_folds
+from calcarine.encoders.ridge_solver import solve_ridge
+
+N_ALPHAS = 20
+OURS, HIMALAYA = "calcarine, exact 5-fold", "himalaya RidgeCV, 5-fold (torch)"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: wall and processor seconds, peak working memory (result included), result."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    result: Any
+
+
+def planted(n_samples: int, n_features: int, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Make features with a falling spectrum and targets of very different noise, float32."""
+    rng = np.random.default_rng(0)
+    spectrum = np.arange(1.0, n_features + 1) ** -0.6
+    turn = np.linalg.qr(rng.standard_normal((n_features, n_features)))[0]
+    x = (rng.standard_normal((n_samples, n_features)) * spectrum @ turn).astype(np.float32)
+    y = np.empty((n_samples, n_targets), dtype=np.float32)
+    for start in range(0, n_targets, 1024):
+        n_now = min(1024, n_targets - start)
+        signal = x @ rng.standard_normal((n_features, n_now), dtype=np.float32)
+        noise = rng.standard_normal(signal.shape, dtype=np.float32)
+        y[:, start : start + n_now] = signal / signal.std(0) + noise * np.exp(
+            rng.uniform(-1, 2, n_now).astype(np.float32)
+        )
+    return x, y
+
+
+def himalaya(x: np.ndarray, y: np.ndarray, alphas: np.ndarray, folds: np.ndarray) -> Any:
+    backend = set_backend("torch")
+    model = HimalayaRidgeCV(
+        alphas=alphas,
+        fit_intercept=True,
+        cv=PredefinedSplit(folds),
+        solver_params={"n_targets_batch": 2048, "n_alphas_batch": 5},
+    )
+    model.fit(backend.asarray(x), backend.asarray(y))
+    return backend.to_numpy(model.best_alphas_), backend.to_numpy(model.coef_)
+
+
+def _memory_mb(field: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def run_once(work: Callable[[], Any]) -> Run:
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # or memory that was freed would be used unseen
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+    before = _memory_mb("VmRSS")
+    start, cpu_start = time.perf_counter(), time.process_time()
+    result = work()
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    return Run(seconds, cpu_seconds, _memory_mb("VmHWM") - before, result)
+
+
+def side_by_side(contestants: dict[str, Callable[[], Any]], n_pairs: int) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
+    for _ in range(n_pairs):
+        for name, work in contestants.items():
+            runs[name].append(run_once(work))
+    return runs
+
+
+def table(runs: dict[str, list[Run]], reference: str) -> str:
+    """Write medians; the ratios are medians of paired ratios of wall and of processor time."""
+    lines = [
+        f"| | seconds | ratio to {reference} | processor seconds | ratio | peak memory MB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, own in runs.items():
+        pairs = list(zip(own, runs[reference], strict=True))
+        wall = np.median([run.seconds / base.seconds for run, base in pairs])
+        cpu = np.median([run.cpu_seconds / base.cpu_seconds for run, base in pairs])
+        lines.append(
+            f"| {name} | {np.median([run.seconds for run in own]):.3f} | {wall:.2f} "
+            f"| {np.median([run.cpu_seconds for run in own]):.3f} | {cpu:.2f} "
+            f"| {max(run.peak_mb for run in own):.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def kfold(args: argparse.Namespace) -> None:
+    x, y = planted(args.n_samples, args.n_features, args.n_targets)
+    alphas = np.logspace(-4, 4, N_ALPHAS) * float(((x - x.mean(0)) ** 2).sum() / x.shape[1])
+    folds = grouped_folds(len(x), None, 5)
+    contestants: dict[str, Callable[[], Any]] = {
+        OURS: lambda: solve_ridge(x, y, alphas=alphas),
+        HIMALAYA: lambda: himalaya(x, y, alphas, folds),
+    }
+    if not args.without_scikit_learn:
+        contestants["scikit-learn RidgeCV, leave-one-out"] = lambda: ScikitRidgeCV(
+            alphas, alpha_per_target=True
+        ).fit(x, y)
+    found = side_by_side(contestants, args.n_pairs)
+    print(f"\n{_sizes(args, args.n_targets)}, {N_ALPHAS} α, one α a target\n")
+    print(table(found, OURS))
+    ours = found[OURS][-1].result
+    alpha, coef = found[HIMALAYA][-1].result
+    same = np.isclose(ours.alpha, alpha)
+    scale = np.abs(coef).max(axis=0)
+    difference = (np.abs(ours.coef - coef).max(axis=0) / scale)[same].max()
+    print(
+        f"\nSame α as himalaya: {100 * same.mean():.2f} % of targets; largest relative difference "
+        f"of their weights {difference:.1e}."
+    )
+
+
+def gcv(args: argparse.Namespace) -> None:
+    x, y = planted(args.n_samples, args.n_features, args.gcv_targets)
+    contestants: dict[str, Callable[[], Any]] = {
+        "bare product XᵀY": lambda: x.T @ y,
+        "calcarine, GCV": lambda: solve_ridge(x, y, method="gcv").cv_score.mean(),
+    }
+    found = side_by_side(contestants, args.n_pairs)
+    print(f"\n{_sizes(args, args.gcv_targets)}, GCV\n")
+    print(table(found, "bare product XᵀY"))
+
+
+def flat_memory(args: argparse.Namespace) -> None:
+    print(f"\nWorking memory of 5-fold (weights not counted), {_sizes(args, None)}\n")
+    print("| targets | processor seconds | working memory MB |\n| --- | --- | --- |")
+    for n_targets in (args.n_targets, 2 * args.n_targets, 4 * args.n_targets):
+        x, y = planted(args.n_samples, args.n_features, n_targets)
+        run = run_once(lambda x=x, y=y: solve_ridge(x, y))
+        working = run.peak_mb - run.result.coef.nbytes / 2**20
+        print(f"| {n_targets} | {run.cpu_seconds:.2f} | {working:.0f} |")
+
+
+def _sizes(args: argparse.Namespace, n_targets: int | None) -> str:
+    targets = "" if n_targets is None else f", {n_targets} targets"
+    return (
+        f"{args.n_samples} samples, {args.n_features} features{targets}, "
+        f"{torch.get_num_threads()} threads, median of {args.n_pairs} paired runs"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n-samples", type=int, default=2000)
+    parser.add_argument("--n-features", type=int, default=256)
+    parser.add_argument("--n-targets", type=int, default=1000)
+    parser.add_argument("--gcv-targets", type=int, default=20_000)
+    parser.add_argument("--n-pairs", type=int, default=3)
+    parser.add_argument("--without-scikit-learn", action="store_true")
+    args = parser.parse_args()
+    kfold(args)
+    gcv(args)
+    flat_memory(args)
+
+
+if __name__ == "__main__":
+    main()

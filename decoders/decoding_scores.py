@@ -1,0 +1,235 @@
+"""From predictions and true embeddings to rows of the score table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.embeddings import Embeddings
+from calcarine.data.errors import CalcarineError
+from calcarine.data.predictions import Predictions
+from calcarine.data.scores import Score
+from calcarine.data.seeds import derive_seed
+from calcarine.decoders.category_metrics import category_metrics
+from calcarine.decoders.controls import BRAIN_CONTROLS
+from calcarine.decoders.item_metrics import ItemMetric
+from calcarine.decoders.retrieval_metrics import retrieval_metrics
+
+PROTOCOLS = {
+    "signal": "calcarine",
+    "embedding": "calcarine-embedding-average",
+    "single": "calcarine-single-trial",
+}
+ITEM_COLUMNS = (
+    "subject",
+    "stage",
+    "model",
+    "target",
+    "metric",
+    "protocol",
+    "item",
+    "stimulus_id",
+    "value",
+)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the rows of one decoder share.
+
+    Attributes
+    ----------
+    subject, model, target
+        Columns of the rows.
+    split
+        Name of the split: `test`, `leave-one-run-out`, ….
+    seed
+        Seed of the bootstrap.
+    n_draws
+        Bootstrap samples of an interval.
+    repeat_curve
+        Score 1 … n averaged repeats; otherwise n alone.
+    subsets
+        Stimuli that are also scored on their own, against the same gallery, by the ending of the
+        split's name: `held-out` gives rows of the split `test-held-out`.
+    """
+
+    subject: str
+    model: str
+    target: str
+    split: str
+    seed: int
+    n_draws: int = 2000
+    repeat_curve: bool = True
+    subsets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def combination_subsets(stimuli: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Read which stimuli show combinations of factors that training does not.
+
+    Parameters
+    ----------
+    stimuli
+        Stimulus table; its column `combination`, if there is one, says `seen` or `held-out`.
+
+    Returns
+    -------
+    dict
+        Stimuli by value of the column; empty where there is no such column, or one value only.
+    """
+    if "combination" not in stimuli.columns or stimuli["combination"].nunique() < 2:
+        return {}
+    groups = stimuli.groupby("combination")["stimulus_id"]
+    return {str(name): frozenset(ids) for name, ids in groups}
+
+
+def decoder_scores(
+    predictions: Predictions,
+    embeddings: Embeddings,
+    train_means: Mapping[str, np.ndarray],
+    scoring: Scoring,
+) -> tuple[list[Score], pd.DataFrame]:
+    """Score a decoder: all brains, numbers of repeats and ways of averaging.
+
+    Concept codes are scored as categories (`accuracy`, `balanced_accuracy`), every other embedding
+    by retrieval in both directions with raw and train-centred cosine.
+
+    Parameters
+    ----------
+    predictions
+        Of one decoder.
+    embeddings
+        What it should have predicted.
+    train_means
+        Mean training target of each fold, by the fold's name: shape (embed_dim,).
+    scoring
+        Names, seed, and what to score.
+
+    Returns
+    -------
+    tuple
+        Score rows, and a table of the measured items with all repeats averaged, one row an item
+        and metric, with the columns `ITEM_COLUMNS`.
+
+    Raises
+    ------
+    CalcarineError
+        Predictions and embedding have different dimensions, or a fold's mean is unknown.
+    """
+    _check(predictions, embeddings, train_means)
+    is_category = "concepts" in embeddings.sidecar
+    scores: list[Score] = []
+    tables = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
+    shown = predictions.select("measured", None, "signal").items
+    for control, chosen in _selections(predictions, scoring.repeat_curve):
+        model = scoring.model + control
+        gallery, match = _gallery(chosen, embeddings)
+        means = np.stack([train_means[fold] for fold in chosen.items["fold"]])
+        for ending, rows in _subsets(chosen, scoring.subsets):
+            split = f"{scoring.split}{ending}"
+            if is_category:
+                metrics = category_metrics(chosen.values[rows], gallery[match[rows]])
+            else:
+                metrics = retrieval_metrics(chosen.values, gallery, match, means, rows)
+            for metric in metrics:
+                items = chosen.items.iloc[rows]
+                scores.append(_score(metric, items, scoring, model, split))
+                if not ending and chosen.items.equals(shown):
+                    tables.append(_item_table(metric, items, scoring))
+    return scores, pd.concat(tables, ignore_index=True)
+
+
+def _check(
+    predictions: Predictions, embeddings: Embeddings, train_means: Mapping[str, np.ndarray]
+) -> None:
+    model = predictions.sidecar.get("model")
+    if predictions.values.shape[1] != embeddings.flat.shape[1]:
+        raise CalcarineError(
+            f"{model} predicts {predictions.values.shape[1]} dimensions; the embedding "
+            f"{embeddings.sidecar['model']} has {embeddings.flat.shape[1]}. Run `decode` again."
+        )
+    unknown = sorted(set(predictions.items["fold"]) - set(train_means))
+    if unknown:
+        raise CalcarineError(
+            f"{model} was tested in the folds {unknown[:5]}, which its model folder does not know "
+            f"({list(train_means)[:5]}). Run `decode` again."
+        )
+
+
+def _gallery(chosen: Predictions, embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray]:
+    """Give the embedding of each tested stimulus, once, and each item's row in it."""
+    names, match = np.unique(chosen.items["stimulus_id"].to_numpy(dtype=str), return_inverse=True)
+    return np.asarray(embeddings.flat[embeddings.rows(list(names))]), match
+
+
+def _selections(predictions: Predictions, repeat_curve: bool) -> Iterator[tuple[str, Predictions]]:
+    """List what is scored, each with the ending of its model's name."""
+    items = predictions.items
+    for averaging in PROTOCOLS:
+        of_kind = (items["brain"] == "measured") & (items["averaging"] == averaging)
+        levels = sorted(set(items.loc[of_kind, "n_repeats"]))
+        for n_repeats in levels if repeat_curve else levels[-1:]:
+            yield "", predictions.select("measured", int(n_repeats), averaging)
+    for control, brain in BRAIN_CONTROLS.items():
+        chosen = predictions.select(brain, None, "signal")
+        if len(chosen.items):
+            yield f"/{control}", chosen
+
+
+def _subsets(
+    chosen: Predictions, subsets: Mapping[str, frozenset[str]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    yield "", np.arange(len(chosen.items))
+    for name, stimuli in subsets.items():
+        rows = np.flatnonzero(chosen.items["stimulus_id"].isin(list(stimuli)))
+        if len(rows):
+            yield f"-{name}", rows
+
+
+def _score(
+    metric: ItemMetric, items: pd.DataFrame, scoring: Scoring, model: str, split: str
+) -> Score:
+    """Summarise one value an item; several trials of an item count as one."""
+    of_item = items.assign(value=metric.values).groupby("item")
+    values = of_item["value"].mean().to_numpy()
+    folds = of_item["fold"].first().to_numpy()
+    # the items of a fold share a model and a gallery: only folds are independent of each other
+    clusters = folds if len(set(folds)) > 1 else None
+    averaging, n_repeats = items["averaging"].iloc[0], int(items["n_repeats"].iloc[0])
+    seed = derive_seed(scoring.seed, scoring.subject, "evaluate", model, metric.name, averaging)
+    low, high = metric.interval(values, seed, scoring.n_draws, clusters)
+    n_missing = int((~np.isfinite(values)).sum())
+    return Score(
+        subject=scoring.subject,
+        stage="decode",
+        model=model,
+        target=scoring.target,
+        metric=metric.name,
+        protocol=PROTOCOLS[averaging],
+        split=split,
+        n_items=len(values) - n_missing,
+        n_repeats=n_repeats,
+        value=metric.summary(values),
+        ci_low=low,
+        ci_high=high,
+        chance=metric.chance,
+        ceiling=metric.ceiling,
+        note=f"{n_missing} items could not be scored" if n_missing else "",
+    )
+
+
+def _item_table(metric: ItemMetric, items: pd.DataFrame, scoring: Scoring) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "subject": scoring.subject,
+            "stage": "decode",
+            "model": scoring.model,
+            "target": scoring.target,
+            "metric": metric.name,
+            "protocol": PROTOCOLS[items["averaging"].iloc[0]],
+            "item": items["item"].to_numpy(),
+            "stimulus_id": items["stimulus_id"].to_numpy(),
+            "value": metric.values,
+        }
+    )

@@ -1,0 +1,96 @@
+import pandas as pd
+import pytest
+
+from calcarine.data.errors import CalcarineError
+from calcarine.data.leaks import check_leaks, find_leaks
+from calcarine.data.splits import leave_one_out
+
+WINDOW = (0.0, 10.0)
+
+
+def table(rows):
+    names = ["session", "run", "onset_s", "stimulus_id", "stimulus_sha", "concept", "split"]
+    out = pd.DataFrame(rows, columns=names)
+    out["trial_id"] = [f"t{i}" for i in range(len(out))]
+    return out.assign(subject="01")
+
+
+CLEAN = [
+    ("1", "1", 0.0, "a", "A", "cat", "train"),
+    ("1", "2", 0.0, "b", "B", "dog", "validation"),
+    ("2", "3", 0.0, "c", "C", "cup", "test"),
+    ("2", "3", 20.0, "c", "C", "cup", "test"),
+]
+ALL = ("stimulus", "concept", "run", "session", "window")
+
+
+def test_a_clean_split_has_no_leaks():
+    assert find_leaks(table(CLEAN), ALL, WINDOW) == []
+    check_leaks(table(CLEAN), ALL, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("row", "unit", "message"),
+    [
+        (("3", "9", 0.0, "renamed", "C", "x", "train"), "stimulus", "stimulus c = renamed stands"),
+        (("3", "9", 0.0, "d", "D", "cup", "train"), "concept", "concept cup stands"),
+        (("2", "3", 90.0, "d", "D", "x", "train"), "run", "run 2/3 stands"),
+        (("2", "9", 0.0, "d", "D", "x", "train"), "session", "session 2 stands"),
+        (("2", "3", 29.9, "d", "D", "x", "train"), "window", "windows of test trial t3 and"),
+        (("2", "3", 29.9, "d", "D", "x", "validation"), "window", "windows of test trial t3 and"),
+    ],
+)
+def test_each_kind_of_leak_is_found_where_it_is_asked_for(row, unit, message):
+    trials = table([*CLEAN, row])
+    (leak,) = find_leaks(trials, (unit,), WINDOW)
+    assert message in leak
+    assert "t4" in leak
+    others = tuple(u for u in ALL if not find_leaks(trials, (u,), WINDOW))
+    assert find_leaks(trials, others, WINDOW) == []
+
+
+def test_validation_and_training_may_not_share_a_stimulus():
+    trials = table([*CLEAN, ("1", "1", 50.0, "again", "B", "x", "train")])
+    (leak,) = find_leaks(trials, ("stimulus",), WINDOW)
+    assert "(validation and training)" in leak
+
+
+def test_windows_that_touch_do_not_overlap():
+    trials = table([*CLEAN, ("2", "3", 30.0, "d", "D", "x", "train")])
+    assert find_leaks(trials, ("window",), WINDOW) == []
+
+
+def test_windows_of_different_runs_do_not_overlap():
+    trials = table([*CLEAN, ("1", "3", 0.0, "d", "D", "x", "train")])
+    assert find_leaks(trials, ("window",), WINDOW) == []
+
+
+def test_unused_trials_do_not_leak():
+    trials = table([*CLEAN, ("2", "3", 1.0, "c", "C", "cup", "unused")])
+    assert find_leaks(trials, ALL, WINDOW) == []
+
+
+def test_missing_concepts_are_not_one_concept():
+    rows = [(*r[:5], "n/a", r[6]) for r in CLEAN]
+    assert find_leaks(table(rows), ("concept",), WINDOW) == []
+
+
+def test_a_cross_validation_is_looked_at_fold_by_fold():
+    trials = table(CLEAN)
+    clean = leave_one_out(trials, "stimulus")
+    assert find_leaks(clean, ("stimulus",), WINDOW) == []
+    by_run = leave_one_out(table([*CLEAN, ("1", "2", 50.0, "c2", "C", "x", "x")]), "run")
+    assert any("c = c2" in leak for leak in find_leaks(by_run, ("stimulus",), WINDOW))
+
+
+def test_the_check_stops_and_counts():
+    more = [
+        ("9", "9", 100.0 * i, f"m{i}", f"M{i}", "x", s) for i in range(7) for s in ("train", "test")
+    ]
+    with pytest.raises(CalcarineError, match=r"(?s)found the same thing.*m0 = m0.*and 2 more"):
+        check_leaks(table([*CLEAN, *more]), ("stimulus",), WINDOW)
+
+
+def test_an_unknown_unit_is_named():
+    with pytest.raises(CalcarineError, match=r"names \['day'\]"):
+        find_leaks(table(CLEAN), ("day",), WINDOW)
