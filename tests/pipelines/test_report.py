@@ -13,6 +13,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.scores import Score, read_scores, write_scores
 from calcarine.data.trials import read_trials
 from calcarine.pipelines import report
+from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures, leak_statement, leaks_of
 from calcarine.pipelines.sections.methods import methods
 from calcarine.pipelines.sections.summary import answers, summary
@@ -102,6 +103,14 @@ def test_every_picture_has_words_and_every_figure_a_file(rendered, page):
     names = {p.name for p in rendered.config.layout.figures("01").iterdir()}
     assert len(names) == len(page.all("figure"))
     assert {"map_r_clip.png", "decoding_clip.png", "confusion_lda-category.png"} <= names
+
+
+def test_scores_against_the_planted_truth_stand_with_the_encoders(rendered):
+    blocks = encoding(read_record(rendered.config, "01")).blocks
+    table = next(b for b in blocks if "planted truth" in getattr(b, "caption", ""))
+    assert table.rows == [
+        ["encoder-clip", "planted-faces", "map_auc", "0.90", "0.84 to 0.96", "0.50"]
+    ]
 
 
 def test_the_page_is_small(rendered):
