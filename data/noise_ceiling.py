@@ -180,7 +180,7 @@ def unit_ceilings(
     return table, {
         "n_stimuli": variance.n_stimuli,
         "n_measurements": variance.n_measurements,
-        "n_repeats": float(1 / np.mean(1 / n_repeats)),
+        "n_repeats": round(float(1 / np.mean(1 / n_repeats)), 6),
         "n_repeats_of_items": {str(n): int((n_repeats == n).sum()) for n in np.unique(n_repeats)},
         "splits": sorted(set(trials["split"].to_numpy()[rows][is_repeated])),
         "standardized_by": "session" if by_session else "all",
