@@ -82,6 +82,7 @@ def bootstrap_interval(
     n_draws: int = 2000,
     level: float = 0.95,
     median: bool = False,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Give the percentile interval of a mean or a median, items drawn with replacement.
 
@@ -97,17 +98,35 @@ def bootstrap_interval(
         Coverage, between 0 and 1.
     median
         Give the interval of the median instead of the mean.
+    clusters
+        Cluster of each item, shape (n_items,): items that depend on each other, as those of one
+        fold do, are drawn together. Without it every item stands for itself.
 
     Returns
     -------
     tuple of float
-        Lower and upper bound; NaN where there are fewer than two items.
+        Lower and upper bound; NaN where there are fewer than two items, or clusters.
     """
-    kept = np.asarray(values, dtype=np.float64)
-    kept = kept[np.isfinite(kept)]
-    if len(kept) < 2:
+    values = np.asarray(values, dtype=np.float64)
+    is_known = np.isfinite(values)
+    if clusters is None:
+        table = values[is_known][:, None]
+    else:
+        table = _by_cluster(values[is_known], np.asarray(clusters)[is_known])
+    if len(table) < 2:
         return np.nan, np.nan
-    draws = np.random.default_rng(seed).integers(0, len(kept), size=(n_draws, len(kept)))
-    drawn = np.median(kept[draws], axis=1) if median else kept[draws].mean(axis=1)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    draws = np.random.default_rng(seed).integers(0, len(table), size=(n_draws, len(table)))
+    drawn = table[draws].reshape(n_draws, -1)
+    summaries = np.nanmedian(drawn, axis=1) if median else np.nanmean(drawn, axis=1)
+    low, high = np.quantile(summaries, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Lay values out one row a cluster, filled up with NaN."""
+    _, row, size = np.unique(clusters, return_inverse=True, return_counts=True)
+    table = np.full((len(size), int(size.max(initial=0))), np.nan)
+    order = np.argsort(row, kind="stable")
+    place = np.arange(len(values)) - np.repeat(np.cumsum(size) - size, size)
+    table[row[order], place] = values[order]
+    return table

@@ -142,6 +142,11 @@ class ContrastiveDecoder:
         numpy.ndarray
             float32, shape (n_items, embed_dim).
         """
+        if subject not in self.network_.n_units:
+            raise CalcarineError(
+                f"the decoder knows the subjects {list(self.network_.n_units)}; asked for "
+                f"{subject!r}."
+            )
         check_units(responses, self.network_.n_units[subject], self.kind)
         values = torch.from_numpy(np.array(responses, dtype=np.float32))
         self.network_.eval()
@@ -226,7 +231,7 @@ class _Objective:
         chosen = [
             (name, data, rows[(rows >= start) & (rows < stop)] - start)
             for (name, data), start, stop in zip(
-                self.train.items(), self.starts, self.starts[1:], strict=True
+                self.train.items(), self.starts[:-1], self.starts[1:], strict=True
             )
         ]
         chosen = [(name, data, local) for name, data, local in chosen if len(local)]

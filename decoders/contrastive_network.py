@@ -18,14 +18,16 @@ class NetworkShape:
     ----------
     hidden_dim, n_blocks
         Width and depth of the shared trunk.
-    dropout, subject_dropout
-        Dropout inside the residual blocks, and after the subject's layer.
+    dropout, subject_dropout, voxel_dropout
+        Dropout inside the residual blocks, after the subject's layer, and of the voxels before it:
+        with few hundred noisy trials the last one regularises most.
     """
 
     hidden_dim: int = 256
     n_blocks: int = 2
     dropout: float = 0.3
     subject_dropout: float = 0.3
+    voxel_dropout: float = 0.6
 
 
 class ResidualBlock(nn.Module):
@@ -63,6 +65,7 @@ class ContrastiveNetwork(nn.Module):
         super().__init__()
         hidden_dim = shape.hidden_dim
         self.n_units = dict(n_units)
+        self.voxel_dropout = nn.Dropout(shape.voxel_dropout)
         self.subjects = nn.ModuleDict(
             {f"sub-{name}": nn.Linear(n, hidden_dim) for name, n in n_units.items()}
         )
@@ -96,6 +99,9 @@ class ContrastiveNetwork(nn.Module):
             Projection and regression, each of shape (n_trials of all, embed_dim), subjects in the
             order of `responses`.
         """
-        layers = [self.subjects[f"sub-{name}"](values) for name, values in responses.items()]
+        layers = [
+            self.subjects[f"sub-{name}"](self.voxel_dropout(values))
+            for name, values in responses.items()
+        ]
         hidden = self.trunk(torch.cat(layers))
         return self.projection(hidden), self.regression(hidden)

@@ -191,10 +191,14 @@ def _score(
     metric: ItemMetric, items: pd.DataFrame, scoring: Scoring, model: str, split: str
 ) -> Score:
     """Summarise one value an item; several trials of an item count as one."""
-    values = pd.Series(metric.values).groupby(items["item"].to_numpy()).mean().to_numpy()
+    of_item = items.assign(value=metric.values).groupby("item")
+    values = of_item["value"].mean().to_numpy()
+    folds = of_item["fold"].first().to_numpy()
+    # the items of a fold share a model and a gallery: only folds are independent of each other
+    clusters = folds if len(set(folds)) > 1 else None
     averaging, n_repeats = items["averaging"].iloc[0], int(items["n_repeats"].iloc[0])
     seed = derive_seed(scoring.seed, scoring.subject, "evaluate", model, metric.name, averaging)
-    low, high = metric.interval(values, seed, scoring.n_draws)
+    low, high = metric.interval(values, seed, scoring.n_draws, clusters)
     n_missing = int((~np.isfinite(values)).sum())
     return Score(
         subject=scoring.subject,

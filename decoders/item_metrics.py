@@ -44,8 +44,10 @@ class ItemMetric:
             return float("nan")
         return self.convert(float(np.median(kept) if self.median else kept.mean()))
 
-    def interval(self, values: np.ndarray, seed: int, n_draws: int) -> tuple[float, float]:
-        """Give the 95 % bootstrap interval of the summary, items drawn with replacement."""
-        ends = bootstrap_interval(values, seed, n_draws, median=self.median)
+    def interval(
+        self, values: np.ndarray, seed: int, n_draws: int, clusters: np.ndarray | None = None
+    ) -> tuple[float, float]:
+        """Give the 95 % bootstrap interval of the summary, items or clusters of them drawn."""
+        ends = bootstrap_interval(values, seed, n_draws, median=self.median, clusters=clusters)
         low, high = sorted(self.convert(end) for end in ends)
         return low, high

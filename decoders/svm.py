@@ -58,7 +58,8 @@ class SvmDecoder:
         -------
         numpy.ndarray
             float32, shape (n_items, n_concepts): pairs won, plus a share below one half that
-            orders classes with as many wins by their summed margins; −1 for unknown concepts.
+            orders classes with as many wins by their summed margins; −1 for concepts that no
+            training trial shows.
         """
         check_units(responses, self.coef_.shape[1], self.kind)
         margins = np.asarray(responses, dtype=np.float64) @ self.coef_.T + self.intercept_

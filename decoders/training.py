@@ -132,7 +132,7 @@ def train(
     plan: TrainingPlan,
     checkpoint: Path | None = None,
     key: str = "",
-    every_s: float = _CHECKPOINT_EVERY_S,
+    every_s: float | None = None,
 ) -> History:
     """Train a network and leave it with the weights of its best epoch.
 
@@ -154,7 +154,7 @@ def train(
     key
         What the checkpoint belongs to (a hash of data and settings); another one is not resumed.
     every_s
-        Seconds between checkpoints.
+        Seconds between checkpoints; by default 20.
 
     Returns
     -------
@@ -169,6 +169,7 @@ def train(
     history, best = History(), _copy(model)
     if checkpoint is not None:
         history, best = _resume(checkpoint, key, model, optimizer)
+    every_s = _CHECKPOINT_EVERY_S if every_s is None else every_s
     written = time.monotonic()
     epochs = range(len(history.train_loss), plan.n_epochs)
     with torch.random.fork_rng():

@@ -11,7 +11,6 @@ from calcarine.data.phantom.scene_captions import scene_captions
 from calcarine.data.phantom.scenes import (
     CATEGORIES,
     COLOURS,
-    HELD_OUT,
     IMAGE_SIZE,
     Scene,
     factor_table,
@@ -88,36 +87,6 @@ def build_clip(seed: int) -> CLIP:
     return CLIP(**MODEL_CFG)
 
 
-def crossed_rows(
-    category: torch.Tensor, colour: torch.Tensor, batch_size: int, generator: torch.Generator
-) -> torch.Tensor:
-    """Draw a batch in which each category that occurs is seen in each colour that occurs.
-
-    For each combination in `HELD_OUT` a coin decides whether the batch goes without the category
-    or without the colour. A colour then says nothing about the category within any batch; else the
-    network learns that what is blue is no face, and misnames every blue face.
-
-    Parameters
-    ----------
-    category, colour
-        Indices, one a scene.
-    batch_size
-        How many rows.
-    generator
-        Of coins and rows.
-    """
-    keep_category = torch.ones(len(CATEGORIES), dtype=torch.bool)
-    keep_colour = torch.ones(len(COLOURS), dtype=torch.bool)
-    coins = torch.rand(len(HELD_OUT), generator=generator)
-    for (category_name, colour_name), coin in zip(HELD_OUT, coins, strict=True):
-        if coin < 0.5:
-            keep_category[CATEGORIES.index(category_name)] = False
-        else:
-            keep_colour[COLOURS.index(colour_name)] = False
-    allowed = (keep_category[category] & keep_colour[colour]).nonzero().squeeze(1)
-    return allowed[torch.randint(len(allowed), (batch_size,), generator=generator)]
-
-
 def clip_trainer(
     seed: int, n_steps: int = N_STEPS, n_scenes: int = N_SCENES, batch_size: int = BATCH_SIZE
 ) -> Trainer:
@@ -142,11 +111,9 @@ def clip_trainer(
     tokens = torch.stack([tokenizer(of_scene) for of_scene in captions])
     network = build_clip(derive_seed(seed, "clip", "weights"))
     contrast = ClipLoss()
-    category = torch.tensor([CATEGORIES.index(scene.category) for scene in scenes])
-    colour = torch.tensor([COLOURS.index(scene.colour) for scene in scenes])
 
     def loss(generator: torch.Generator) -> torch.Tensor:
-        rows = crossed_rows(category, colour, batch_size, generator)
+        rows = torch.randint(n_scenes, (batch_size,), generator=generator)
         which = torch.randint(_N_CAPTIONS, (batch_size,), generator=generator)
         with torch.autocast("cpu", torch.bfloat16):
             image, text, scale = network(normalise(pictures[rows]), tokens[rows, which])
@@ -192,7 +159,9 @@ def unit_scale(network: CLIP, pictures: torch.Tensor, captions: list[str]) -> No
 
     Cosines, and with them all that CLIP does, stay as they are.
     """
-    network.visual.proj /= embed_pictures(network, pictures).square().mean().sqrt()
+    scale = embed_pictures(network, pictures).square().mean().sqrt()
+    network.visual.attnpool.c_proj.weight /= scale
+    network.visual.attnpool.c_proj.bias /= scale
     network.text_projection /= embed_captions(network, captions).square().mean().sqrt()
 
 

@@ -1,6 +1,7 @@
 """The training loop of the phantom's small networks: seeded by step, so that it can be resumed."""
 
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -60,6 +61,13 @@ class Trainer:
         Where given, a running average of the weights is kept, which `averaged` copies back.
     after_step
         Called with the step's number when the weights have changed.
+
+    Attributes
+    ----------
+    network
+        What is trained.
+    n_done, seconds
+        Steps that were taken, and the time that they took.
     """
 
     def __init__(
@@ -76,6 +84,7 @@ class Trainer:
         self.network = network
         self.n_steps = n_steps
         self.n_done = 0
+        self.seconds = 0.0
         self._loss = loss
         self._learning_rate = learning_rate
         self._seed = seed
@@ -92,6 +101,7 @@ class Trainer:
 
     def step(self) -> float:
         """Take one step and return its loss."""
+        start = time.monotonic()
         seed = derive_seed(self._seed, "step", str(self.n_done))
         generator = torch.Generator().manual_seed(seed)
         for group in self._optimizer.param_groups:
@@ -110,6 +120,7 @@ class Trainer:
         self._update_average()
         if self._after_step is not None:
             self._after_step(self.n_done)
+        self.seconds += time.monotonic() - start
         return float(loss.detach())
 
     def _update_average(self) -> None:
@@ -127,12 +138,13 @@ class Trainer:
             parameter.copy_(average)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Give all that `load_state` needs to go on: weights, moments, average, step number."""
+        """Give all that `load_state` needs to go on: weights, moments, average, steps, seconds."""
         tensors = {f"network.{n}": t for n, t in self.network.state_dict().items()}
         for i, moments in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
         tensors |= {f"average.{i}": t for i, t in enumerate(self._average)}
         tensors["n_done"] = torch.tensor(self.n_done)
+        tensors["seconds"] = torch.tensor(self.seconds)
         return {name: t.detach().clone().contiguous() for name, t in tensors.items()}
 
     def load_state(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -146,7 +158,7 @@ class Trainer:
         self._optimizer.load_state_dict({**state, "state": moments})
         for i, average in enumerate(self._average):
             average.copy_(tensors[f"average.{i}"])
-        self.n_done = int(tensors["n_done"])
+        self.n_done, self.seconds = int(tensors["n_done"]), float(tensors["seconds"])
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

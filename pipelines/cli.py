@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+TinyModel = Literal["clip", "judge", "unclip"]
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -83,7 +84,7 @@ def step(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="clip, judge or unclip.")],
+    model: Annotated[TinyModel, typer.Argument(help="Which of the three.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; training goes on beside it.")],
     steps: Annotated[int | None, typer.Option(help="Optimisation steps.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of scenes, weights and order.")] = 0,

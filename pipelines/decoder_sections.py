@@ -21,7 +21,11 @@ def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder
 
 def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path) -> Decoder:
     shape = NetworkShape(
-        section.hidden_dim, section.n_blocks, section.dropout, section.subject_dropout
+        section.hidden_dim,
+        section.n_blocks,
+        section.dropout,
+        section.subject_dropout,
+        section.voxel_dropout,
     )
     plan = TrainingPlan(
         section.n_epochs,

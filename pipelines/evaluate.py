@@ -6,22 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from calcarine.data.atomic import new_file
-from calcarine.data.embeddings import read_embeddings
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
-from calcarine.decoders.decoder_folder import read_train_means
-from calcarine.decoders.decoding_scores import (
-    ITEM_COLUMNS,
-    Scoring,
-    combination_subsets,
-    decoder_scores,
-)
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
 
@@ -44,7 +38,7 @@ def run(config: Config, subject: str) -> None:
     encoder_rows, units = _encoders(config, subject, split)
     scores += encoder_rows
     for name in config.decode:
-        rows, table = _decoder(config, subject, name, split)
+        rows, table = decoder_results(config, subject, name, split)
         scores += rows
         items.append(table)
     for name in config.reconstruct:
@@ -102,32 +96,6 @@ def _planted(
         config.seed,
         config.evaluate.n_bootstrap,
         config.encode.ceiling_floor,
-    )
-
-
-def _decoder(
-    config: Config, subject: str, name: str, split: str
-) -> tuple[list[Score], pd.DataFrame]:
-    section = config.decode[name]
-    layout = config.layout
-    folder = layout.model(subject, f"decoder-{name}")
-    if section.subjects == "all":
-        folder = layout.group_model(f"decoder-{name}")
-    scoring = Scoring(
-        subject,
-        name,
-        section.target,
-        split,
-        config.seed,
-        config.evaluate.n_bootstrap,
-        config.evaluate.repeat_curve,
-        combination_subsets(read_stimuli(config.stimuli)),
-    )
-    return decoder_scores(
-        read_predictions(layout.prediction(subject, f"decoder-{name}")),
-        read_embeddings(layout.embedding(section.target)),
-        read_train_means(folder),
-        scoring,
     )
 
 

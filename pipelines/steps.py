@@ -127,8 +127,11 @@ def code_digest(name: str) -> str:
     Snakemake watches rules, not imported packages; with this among a rule's parameters a step
     reruns when its code has changed.
     """
+    paths = _closure(ROOT / "pipelines" / f"{step_named(name).module}.py")
+    if ROOT / "pipelines" / "page.py" in paths:  # which renders the templates
+        paths |= set((ROOT / "pipelines" / "templates").iterdir())
     digest = hashlib.sha256()
-    for path in sorted(_closure(ROOT / "pipelines" / f"{step_named(name).module}.py")):
+    for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

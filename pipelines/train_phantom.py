@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -86,15 +85,14 @@ def run(
     return scores
 
 
-def train(trainer: Trainer, checkpoint: Path, until: int | None = None) -> float:
+def train(trainer: Trainer, checkpoint: Path, until: int | None = None) -> bool:
     """Train to the end, or to step `until`; go on from the checkpoint where there is one.
 
     Returns
     -------
-    float
-        Seconds that this call took.
+    bool
+        Whether the training is complete.
     """
-    start = time.monotonic()
     if checkpoint.exists():
         trainer.load_state(load_file(checkpoint))
     last = trainer.n_steps if until is None else min(until, trainer.n_steps)
@@ -107,7 +105,7 @@ def train(trainer: Trainer, checkpoint: Path, until: int | None = None) -> float
                 bar.set_postfix(loss=f"{np.mean(losses[-100:]):.4f}")
                 with new_file(checkpoint) as temporary:
                     save_file(trainer.state(), temporary)
-    return time.monotonic() - start
+    return trainer.n_done == trainer.n_steps
 
 
 # --- one training a model --------------------------------------------------------------------
@@ -155,7 +153,7 @@ def _card(
     }
     lines = [
         "",
-        f"Trained in {trainer.n_steps:,} steps ({seconds / 60:.0f} minutes in the last sitting) by",
+        f"Trained in {trainer.n_steps:,} steps (one thread, {seconds / 60:.0f} minutes in all) by",
         "",
         "```python",
         "from pathlib import Path",
@@ -186,8 +184,7 @@ def _train_clip(
     trainer = phantom_clip.clip_trainer(
         seed, steps or phantom_clip.N_STEPS, n_scenes or phantom_clip.N_SCENES
     )
-    seconds = train(trainer, work / "clip.safetensors", until)
-    if trainer.n_done < trainer.n_steps:
+    if not train(trainer, work / "clip.safetensors", until):
         return {}
     scenes = sample_scenes(2000, derive_seed(seed, "clip", "scale"))
     captions = [scene_captions(scene, 1, seed)[0] for scene in scenes]
@@ -199,7 +196,7 @@ def _train_clip(
     with new_folder(out) as folder:
         _write_json(folder / "open_clip_config.json", config)
         save_file(_half(network), folder / "open_clip_model.safetensors")
-        card = _card("clip", title, trainer, seconds, seed, scores)
+        card = _card("clip", title, trainer, trainer.seconds, seed, scores)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return scores
 
@@ -210,8 +207,7 @@ def _train_judge(
     trainer = phantom_judge.judge_trainer(
         seed, steps or phantom_judge.N_STEPS, n_scenes or phantom_judge.N_SCENES
     )
-    seconds = train(trainer, work / "judge.safetensors", until)
-    if trainer.n_done < trainer.n_steps:
+    if not train(trainer, work / "judge.safetensors", until):
         return {}
     judge = _rounded(trainer.network.get_submodule("teacher.0"))
     n_probe_scenes = min(n_scenes or phantom_judge.N_PROBE_SCENES, phantom_judge.N_PROBE_SCENES)
@@ -227,7 +223,7 @@ def _train_judge(
         save_file(_half(judge), folder / "model.safetensors")
         save_file(tensors, folder / "probes.safetensors")
         _write_json(folder / "probes.json", phantom_judge.PROBED)
-        card = _card("judge", title, trainer, seconds, seed, scores)
+        card = _card("judge", title, trainer, trainer.seconds, seed, scores)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return scores
 
@@ -240,9 +236,8 @@ def _fit_autoencoder(
     first = phantom_autoencoder.autoencoder_trainer(
         seed, steps or phantom_autoencoder.N_STEPS, n_scenes
     )
-    seconds = train(first, work / "autoencoder.safetensors", until)
-    if first.n_done < first.n_steps:
-        return None, seconds
+    if not train(first, work / "autoencoder.safetensors", until):
+        return None, first.seconds
     first.use_average()
     autoencoder: AutoencoderKL = first.network.eval()
     scenes = sample_scenes(2000, derive_seed(seed, "unclip", "latents"))
@@ -251,11 +246,9 @@ def _fit_autoencoder(
     second = phantom_autoencoder.decoder_trainer(
         autoencoder, seed, steps or phantom_autoencoder.N_DECODER_STEPS, n_scenes
     )
-    seconds += train(second, work / "decoder.safetensors", until)
-    if second.n_done < second.n_steps:
-        return None, seconds
+    complete = train(second, work / "decoder.safetensors", until)
     second.use_average()
-    return _rounded(autoencoder), seconds
+    return _rounded(autoencoder) if complete else None, first.seconds + second.seconds
 
 
 def _train_unclip(
@@ -269,8 +262,7 @@ def _train_unclip(
         autoencoder, clip, seed, n_scenes or phantom_unclip.N_SCENES
     )
     trainer = phantom_unclip.unet_trainer(examples, seed, steps or phantom_unclip.N_STEPS)
-    seconds += train(trainer, work / "unet.safetensors", until)
-    if trainer.n_done < trainer.n_steps:
+    if not train(trainer, work / "unet.safetensors", until):
         return {}
     trainer.use_average()
     unet = _rounded(trainer.network)
@@ -284,7 +276,7 @@ def _train_unclip(
     unet.half()
     with new_folder(out) as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)
-        card = _card("unclip", title, trainer, seconds, seed, scores)
+        card = _card("unclip", title, trainer, seconds + trainer.seconds, seed, scores)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return scores
 

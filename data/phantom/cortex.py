@@ -1,6 +1,7 @@
 """One subject's cortex: where its voxels are, what they are tuned to, how well they show it."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
     voxels["preferred"] = [by_name[r].preferred if r != NO_REGION else "n/a" for r in voxels["roi"]]
     tuning = plant_tuning(voxels, rng)
     _plant_signal(voxels, rng)
-    raw = _reference_drive(tuning)
+    raw = raw_drive(*_reference_scenes(), tuning)
     centre, spread = raw.mean(axis=0), raw.std(axis=0)
     spread[spread == 0] = 1.0
     return Cortex(
@@ -128,10 +129,10 @@ def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
     )
 
 
-def _reference_drive(tuning: Tuning) -> np.ndarray:
+@cache
+def _reference_scenes() -> tuple[np.ndarray, pd.DataFrame]:
     scenes = sample_scenes(_REFERENCE_SCENES, _REFERENCE_SEED, "all")
-    pictures = np.stack([render_scene(scene) for scene in scenes])
-    return raw_drive(pictures, factor_table(scenes), tuning)
+    return np.stack([render_scene(scene) for scene in scenes]), factor_table(scenes)
 
 
 def _plant_signal(voxels: pd.DataFrame, rng: np.random.Generator) -> None:

@@ -246,5 +246,6 @@ def draw_onsets(n_trials: int, soa_s: float, rng: np.random.Generator) -> np.nda
     counts = [round(share * (n_trials - 1)) for _, share in _INTERVALS]
     intervals = np.repeat([length for length, _ in _INTERVALS], counts)
     intervals = np.resize(intervals, n_trials - 1)
-    intervals *= soa_s * (n_trials - 1) / intervals.sum()
+    if n_trials > 1:
+        intervals *= soa_s / intervals.mean()
     return np.round(LEAD_S + np.r_[0.0, np.cumsum(rng.permutation(intervals))], 3)

@@ -98,4 +98,4 @@ def _slice(
 def _height(units: pd.DataFrame, across: str, upward: str, n_rows: int, n_columns: int) -> float:
     extent = units[[across, upward]].max() - units[[across, upward]].min() + 3
     panel = 4.9 / n_columns * float(extent[upward]) / float(extent[across])
-    return float(np.clip(panel * n_rows + 1.5, 2.6, 9.0))
+    return float(np.clip(panel * n_rows + 1.2, 2.4, 9.0))

@@ -9,7 +9,7 @@ from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.pipelines.figures.confusion import confusion_matrix, confusion_plot
 from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.figures.repeat_curve import Curve, repeat_curve
-from calcarine.pipelines.page import Block, Figure, Figures, Section, Text
+from calcarine.pipelines.page import Block, Figure, Figures, Section, Text, counted
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.score_rows import comparison, is_control, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
@@ -17,12 +17,11 @@ from calcarine.pipelines.subject_record import SubjectRecord
 
 def decoding(record: SubjectRecord) -> Section | None:
     """Draw, for each target: models and controls, the curve over repeats, confusions."""
-    figures: list[Figure] = []
+    figures: list[Figure] = comparison_figures(record)
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
         rows = comparison(record.scores, "decode", target)
         if rows.empty:
             continue
-        figures.append(_comparison_figure(rows, target))
         curve = _curve_figure(record, rows, target)
         if curve is not None:
             figures.append(curve)
@@ -39,12 +38,19 @@ def decoding(record: SubjectRecord) -> Section | None:
     return Section("decoding", "Decoding and retrieval", blocks)
 
 
+def comparison_figures(record: SubjectRecord) -> list[Figure]:
+    """Draw the decoders of each target with their controls."""
+    targets = dict.fromkeys(d.target for d in record.config.decode.values())
+    found = {target: comparison(record.scores, "decode", target) for target in targets}
+    return [_comparison_figure(rows, target) for target, rows in found.items() if len(rows)]
+
+
 def _comparison_figure(rows: pd.DataFrame, target: str) -> Figure:
     metric, first = str(rows["metric"].iloc[0]), rows.iloc[0]
     png = interval_plot(model_estimates(rows), f"Decoding {target}", metric)
     caption = (
-        f"{in_words(metric).capitalize()}; {int(first['n_items'])} items, split "
-        f"{first['split']}, {int(first['n_repeats'])} repeats averaged, protocol "
+        f"{in_words(metric).capitalize()}; {counted(int(first['n_items']), 'item')}, split "
+        f"{first['split']}, {counted(int(first['n_repeats']), 'repeat')} averaged, protocol "
         f"{first['protocol']}. Bars: 95 % interval; dashed: chance; pale mark: ceiling; controls "
         "in grey."
     )

@@ -126,6 +126,8 @@ def unit_map(record: SubjectRecord, column: str) -> Figure | None:
         how = "Voxels on their own grid in native space; slices named by voxel index."
     else:
         return None
+    if is_share and record.config.encode is not None:
+        how += f" Units with a ceiling below {record.config.encode.ceiling_floor:g} have no share."
     caption = f"{_title(column)}: {label}; {said} over {len(known):,} units. {how}"
     alt = f"Map of {_title(column).lower()} on the cortex: {said}."
     return Figure(f"map_{column}", png, caption, alt)

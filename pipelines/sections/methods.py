@@ -12,6 +12,7 @@ from calcarine.pipelines.config_models import (
 )
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
+from calcarine.pipelines.sections.encoding import on_template
 from calcarine.pipelines.subject_record import SubjectRecord
 
 
@@ -26,7 +27,7 @@ def methods(record: SubjectRecord) -> Section:
         _encoding(config),
         _decoding(config),
         _reconstruction(config),
-        _statistics(config),
+        _statistics(record),
     ]
     paragraphs = [text for text in drafts if text]
     blocks: list[Block] = [Text(_with_names(text)) for text in paragraphs]
@@ -196,9 +197,14 @@ def _reconstruction(config: Config) -> str:
     )
 
 
-def _statistics(config: Config) -> str:
+def _statistics(record: SubjectRecord) -> str:
+    drawn = (
+        "drawn on the inflated fsaverage surface [fsaverage]"
+        if on_template(record)
+        else "drawn slice by slice in native space"
+    )
     return (
-        f"Intervals are 95 % percentile intervals of {config.evaluate.n_bootstrap:,} bootstrap "
-        "samples over items [bootstrap]; they speak of other items, not of other people. Maps are "
-        "drawn on the fsaverage surface [fsaverage] or, for data in native space, slice by slice."
+        f"Intervals are 95 % percentile intervals of {record.config.evaluate.n_bootstrap:,} "
+        "bootstrap samples over items [bootstrap]; they speak of other items, not of other "
+        f"people. Maps are {drawn}."
     )

@@ -1,5 +1,7 @@
 """Names of metrics in words, and which of them lead."""
 
+import re
+
 # the first one that was computed leads; the order was fixed before any value was seen
 HEADLINES: dict[str, tuple[str, ...]] = {
     "encode": ("r_median",),
@@ -21,10 +23,9 @@ WORDS: dict[str, str] = {
     "r_median": "median correlation of predicted with measured responses",
     "r_over_ceiling_median": "median correlation as a share of the noise ceiling",
     "r2_median": "median share of response variance explained",
-    "brain_to_image_top1_centred": "share of brain responses whose own picture ranks first "
-    "(cosine, centred by the training mean)",
-    "brain_to_image_top1_raw": "share of brain responses whose own picture ranks first (cosine)",
     "accuracy": "share of items whose category was decoded",
+    "balanced_accuracy": "mean over categories of the share of items that were decoded",
+    "brain_to_image_gallery_size": "pictures that each brain response is compared with",
     "two_way_identification_judge": "share of comparisons that the right picture wins in the "
     "judge's space (two-way identification)",
     "category_agreement_judge": "share of pictures whose category the judge reads alike in target "
@@ -37,12 +38,33 @@ WORDS: dict[str, str] = {
 }
 
 
+_RANKED = {
+    "brain_to_image": ("brain responses", "picture"),
+    "image_to_brain": ("pictures", "brain response"),
+}
+_COSINES = {"centred": "cosine, centred by the training mean", "raw": "cosine"}
+
+
 def in_words(metric: str) -> str:
     """Describe a metric; an unknown one is spelled with spaces.
 
     Examples
     --------
+    >>> in_words("image_to_brain_top5_raw")
+    'share of pictures whose own brain response ranks among the first 5 (cosine)'
     >>> in_words("colour_agreement")
     'colour agreement'
     """
-    return WORDS.get(metric, metric.replace("_", " "))
+    pattern = r"(brain_to_image|image_to_brain)_(top\d+|median_rank|dprime)_(centred|raw)"
+    found = re.fullmatch(pattern, metric)
+    if found is None:
+        return WORDS.get(metric, metric.replace("_", " "))
+    (seekers, sought), measure = _RANKED[found[1]], found[2]
+    cosine = _COSINES[found[3]]
+    if measure == "median_rank":
+        return f"median relative rank of each one's own {sought} among all (0 is best; {cosine})"
+    if measure == "dprime":
+        return f"distance d′ of each one's own {sought} from the others ({cosine})"
+    n_first = measure.removeprefix("top")
+    place = "first" if n_first == "1" else f"among the first {n_first}"
+    return f"share of {seekers} whose own {sought} ranks {place} ({cosine})"

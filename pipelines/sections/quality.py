@@ -1,14 +1,16 @@
 """Quality of the data: run by run, and what was left out."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from calcarine.pipelines.figures.run_quality import run_plot
-from calcarine.pipelines.page import Block, Figure, Figures, Section, Table, Text, number
+from calcarine.pipelines.page import Block, Figure, Figures, Fold, Section, Table, Text, number
 from calcarine.pipelines.subject_record import SubjectRecord
 
+_MAX_OPEN = 8  # longer tables open by a click
 # numbers of a run that are drawn, with their names in words
 _DRAWN = {
     "tsnr_median": ("median temporal signal-to-noise ratio", "tSNR"),
@@ -24,6 +26,7 @@ _WORDS = {
     "n_volumes_moved": "volumes that moved",
     "n_units_in_mask": "units in the mask",
     "n_units": "units used",
+    "ncsnr_median": "median noise ceiling signal-to-noise ratio",
 }
 
 
@@ -39,9 +42,8 @@ def quality(record: SubjectRecord) -> Section:
     figures = [f for key in _DRAWN if (f := _run_figure(runs, key))]
     if figures:
         blocks.append(Figures(figures))
-    blocks.append(_trial_table(record.trials))
-    if runs:
-        blocks.append(_run_table(runs))
+    tables = [_trial_table(record.trials)] + ([_run_table(runs)] if runs else [])
+    blocks += [_folded(table) if len(table.rows) > _MAX_OPEN else table for table in tables]
     single = {
         k: v
         for k, v in record.quality.items()
@@ -51,6 +53,10 @@ def quality(record: SubjectRecord) -> Section:
         rows = [[in_words(k), cell(v)] for k, v in single.items()]
         blocks.append(Table("Whole recording", ["measure", "value"], rows))
     return Section("quality", "Data quality", blocks)
+
+
+def _folded(table: Table) -> Fold:
+    return Fold(f"{table.caption} ({len(table.rows)} rows)", [replace(table, caption="")])
 
 
 def in_words(key: str) -> str:

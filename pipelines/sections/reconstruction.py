@@ -149,7 +149,7 @@ def _galleries(record: SubjectRecord, name: str, made: Reconstructions) -> list[
 
 
 def _gallery(caption: str, rows: list[tuple[str, int]], made: Reconstructions) -> Gallery:
-    conditions = made.sidecar["conditions"]
+    conditions = _paths_first(made)
     pale = frozenset(i + 1 for i, c in enumerate(conditions) if c in made.sidecar["controls"])
     return Gallery(
         caption,
@@ -159,12 +159,17 @@ def _gallery(caption: str, rows: list[tuple[str, int]], made: Reconstructions) -
     )
 
 
+def _paths_first(made: Reconstructions) -> list[str]:
+    return sorted(by_path(made), key=lambda c: c in made.sidecar["controls"])
+
+
 def _thumbnails(made: Reconstructions, row: int) -> list[Thumbnail]:
     item = made.items.iloc[row]
     shown = f"{item['stimulus_id']} ({item['concept']})"
     out = [Thumbnail(f"shown: {shown}", thumbnail(made.targets[row]))]
-    for number_, condition in enumerate(made.sidecar["conditions"]):
-        png = thumbnail(made.pictures[number_, row]) if row in made.made(condition) else None
+    for condition in _paths_first(made):
+        pictures = made.pictures[made.sidecar["conditions"].index(condition)]
+        png = thumbnail(pictures[row]) if row in made.made(condition) else None
         out.append(Thumbnail(f"{condition} of {shown}", png))
     return out
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from calcarine.pipelines.page import Block, Card, Cards, Figures, Section, Text, counted, number
+from calcarine.pipelines.sections.decoding import comparison_figures
 from calcarine.pipelines.sections.encoding import ceiling_column, unit_map
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.reconstruction import control_of, first_pictures
@@ -39,17 +40,17 @@ def asked(record: SubjectRecord) -> str:
     return (
         f"sub-{record.subject} saw {counted(trials['stimulus_id'].nunique(), 'stimulus')} in "
         f"{counted(len(trials), 'trial')} over {counted(len(runs), 'run')} while "
-        f"{len(record.units):,} {words} were recorded. {_division(trials)}"
+        f"{len(record.units):,} {words} were recorded. {_division(trials, record.config.split.by)}"
     ).replace("stimuluss", "stimuli")
 
 
-def _division(trials: pd.DataFrame) -> str:
+def _division(trials: pd.DataFrame, unit: str) -> str:
     split = trials["split"].astype("str")
-    groups = sorted(set(split[split.str.startswith("fold-")]))
+    groups = set(split[split.str.startswith("fold-")])
     if groups:
         return (
-            f"Each of {len(groups)} groups of trials was left out in turn: models were fitted on "
-            "the others and asked about the one that they had not seen."
+            f"Each of {counted(len(groups), unit)} was left out in turn: models were fitted on "
+            f"the others and asked about the {unit} that they had not seen."
         )
     test = trials[split == "test"]
     n_fit = int(split.isin(["train", "validation"]).sum())
@@ -67,13 +68,13 @@ class Answer:
     begins: str
     row: pd.Series
     control: pd.Series | None
+    control_name: str
 
     def detail(self) -> str:
         """Write interval, chance, ceiling and control."""
         detail = interval_text(self.row)
         if self.control is not None:
-            name = str(self.control["model"]).split("/", 1)[1].replace("-", " ")
-            detail += f"; {name} {number(self.control['value'])}"
+            detail += f"; {self.control_name} {number(self.control['value'])}"
         return detail
 
     def sentence(self) -> str:
@@ -94,12 +95,14 @@ def answers(record: SubjectRecord) -> list[Answer]:
 
 
 def _answer(
-    rows: pd.DataFrame, model: str, control: str, question: str, begins: str
+    rows: pd.DataFrame, model: str, control: tuple[str, str], question: str, begins: str
 ) -> list[Answer]:
-    own, beside = rows[rows["model"] == model], rows[rows["model"] == control]
+    """Find the row of a model and of its control, given as model and name in words."""
+    own, beside = rows[rows["model"] == model], rows[rows["model"] == control[0]]
     if own.empty:
         return []
-    return [Answer(question, begins, own.iloc[0], None if beside.empty else beside.iloc[0])]
+    found = None if beside.empty else beside.iloc[0]
+    return [Answer(question, begins, own.iloc[0], found, control[1])]
 
 
 def _encoding(record: SubjectRecord) -> list[Answer]:
@@ -112,7 +115,7 @@ def _encoding(record: SubjectRecord) -> list[Answer]:
     return _answer(
         rows,
         name,
-        f"{name}/shuffled-stimuli",
+        (f"{name}/shuffled-stimuli", "shuffled stimuli"),
         "Can responses be predicted?",
         f"When responses were predicted from {embedding}",
     )
@@ -127,7 +130,7 @@ def _decoding(record: SubjectRecord) -> list[Answer]:
         found += _answer(
             rows,
             model,
-            f"{model}/shuffled-brain",
+            (f"{model}/shuffled-brain", "shuffled brain"),
             f"Can {target} be read out?",
             f"When {decoder} read {target} out of the responses",
         )
@@ -143,7 +146,7 @@ def _reconstruction(record: SubjectRecord) -> list[Answer]:
         found += _answer(
             comparison(record.scores, "reconstruct", section.judge),
             f"{name}/{condition}",
-            f"{name}/{control}",
+            (f"{name}/{control}", "shuffled brain"),
             "Can pictures be reconstructed?",
             f"When {name} drew pictures ({condition})",
         )
@@ -151,7 +154,7 @@ def _reconstruction(record: SubjectRecord) -> list[Answer]:
 
 
 def _figure(record: SubjectRecord) -> list[Block]:
-    """Show the first encoder's map beside the first pictures, as far as there are any."""
+    """Show the first encoder's map beside the first pictures, or else the first decoder."""
     figures = []
     encode = record.config.encode
     name = encode.embeddings[0] if encode is not None else ""
@@ -160,5 +163,5 @@ def _figure(record: SubjectRecord) -> list[Block]:
     drawn = unit_map(record, column) if column is not None else None
     if drawn is not None:
         figures.append(drawn)
-    figures += first_pictures(record)
+    figures += first_pictures(record) or comparison_figures(record)[:1]
     return [Figures(figures)] if figures else []

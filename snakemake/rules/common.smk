@@ -62,9 +62,11 @@ def choice(names):
 def all_predictions(wildcards):
     """List everything that a subject's evaluation reads."""
     names = encoders() + [f"decoder-{name}" for name in CONFIG.decode]
-    return [TREE.prediction(wildcards.subject, name) for name in names] + [
-        TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct
-    ]
+    models = [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
+    models += [TREE.group_model(f"decoder-{name}") for name in decoders("all")]
+    predictions = [TREE.prediction(wildcards.subject, name) for name in names]
+    pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
+    return models + predictions + pictures
 
 
 def drivers(wildcards):

@@ -71,3 +71,23 @@ def test_missing_items_are_left_out_and_seeds_decide(rng):
     assert bootstrap_interval(holed, 4) == bootstrap_interval(values, 4)
     assert bootstrap_interval(values, 4) != bootstrap_interval(values, 5)
     assert np.isnan(bootstrap_interval(np.array([1.0, np.nan]), 0)).all()
+
+
+def test_clusters_widen_the_interval_of_items_that_go_together(rng):
+    of_cluster = rng.normal(size=40)
+    values = np.repeat(of_cluster, 5)
+    clusters = np.repeat(np.arange(40), 5)
+    alone = np.subtract(*bootstrap_interval(of_cluster, 0)[::-1])
+    together = np.subtract(*bootstrap_interval(values, 0, clusters=clusters)[::-1])
+    taken_as_independent = np.subtract(*bootstrap_interval(values, 0)[::-1])
+    assert together == pytest.approx(alone)
+    assert taken_as_independent < 0.6 * together
+
+
+def test_clusters_of_unequal_size_average_items_and_not_clusters():
+    values, clusters = np.array([1.0, 1.0, 1.0, 0.0]), np.array(["a", "a", "a", "b"])
+    low, high = bootstrap_interval(values, 0, n_draws=4000, clusters=clusters)
+    assert (low, high) == (0.0, 1.0)
+    assert bootstrap_interval(values, 0, clusters=np.full(4, "a")) == pytest.approx(
+        (np.nan, np.nan), nan_ok=True
+    )

@@ -30,7 +30,7 @@ def test_resumed_training_gives_identical_weights(name, tmp_path):
     train(TRAINERS[name](), tmp_path / "parts.safetensors")
     whole, parts = (load_file(tmp_path / f"{n}.safetensors") for n in ("whole", "parts"))
     assert whole.keys() == parts.keys()
-    assert all(whole[n].equal(parts[n]) for n in whole)
+    assert all(whole[n].equal(parts[n]) for n in whole if n != "seconds")
     assert whole["n_done"] == 3
 
 
