@@ -7,6 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from calcarine.data.block_averages import BlockModel, block_responses
+from calcarine.data.bids_names import entities_of
 from calcarine.data.bold import VolumeSpace, volume_space
 from calcarine.data.confounds import read_confounds
 from calcarine.data.errors import CalcarineError
@@ -39,7 +40,7 @@ def open_space(reading: FmriReading, runs: list[MeasuredRun]) -> Space:
         The mask does not fit, or smoothing is asked for on a surface.
     """
     files = [run.files for run in runs]
-    name = reading.space or "func"
+    name = entities_of(files[0].bold[0].name).get("space", "func")
     if not files[0].is_surface:
         return volume_space(files, name, reading.mask, reading.smoothing_fwhm_mm)
     if reading.mask is not None or reading.smoothing_fwhm_mm is not None:
