@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from calcarine.data.block_averages import BlockModel, block_responses
 from calcarine.data.bids_names import entities_of
+from calcarine.data.block_averages import BlockModel, block_responses
 from calcarine.data.bold import VolumeSpace, volume_space
 from calcarine.data.confounds import read_confounds
 from calcarine.data.errors import CalcarineError

@@ -104,7 +104,7 @@ def noise_ceiling_r(ncsnr: np.ndarray, n_repeats: np.ndarray | int) -> np.ndarra
     >>> noise_ceiling_r(np.array([1.0]), 3).round(3).tolist()
     [0.866]
     >>> noise_ceiling_r(np.array([1.0]), np.array([3, 2, 1])).round(3).tolist()
-    [0.786]
+    [0.788]
     """
     counts = np.atleast_1d(np.asarray(n_repeats, dtype=np.float64))
     if not len(counts) or (counts < 1).any():
