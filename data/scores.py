@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from calcarine.data.atomic import new_file
 
@@ -120,6 +121,52 @@ def bootstrap_interval(
     summaries = np.nanmedian(drawn, axis=1) if median else np.nanmean(drawn, axis=1)
     low, high = np.quantile(summaries, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def share_interval(
+    hits: np.ndarray,
+    seed: int,
+    n_draws: int = 2000,
+    level: float = 0.95,
+    clusters: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Give the interval of a share of hits.
+
+    Independent hits and misses have the exact binomial interval (Clopper & Pearson 1934,
+    doi:10.1093/biomet/26.4.404): a bootstrap of no hit at all would be [0, 0], and shares near
+    chance among many candidates are often just that. Fractions and clusters are bootstrapped,
+    and where all clusters agree they count as so many independent items.
+
+    Parameters
+    ----------
+    hits
+        Share of hits of each item, shape (n_items,), between 0 and 1; NaN items are left out.
+    seed, n_draws, level, clusters
+        See `bootstrap_interval`.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound; NaN where there are fewer than two items, or clusters.
+
+    Examples
+    --------
+    >>> low, high = share_interval(np.zeros(60), seed=0)
+    >>> round(low, 3), round(high, 3)
+    (0.0, 0.06)
+    """
+    values = np.asarray(hits, dtype=np.float64)
+    is_known = np.isfinite(values)
+    values = values[is_known]
+    groups = np.arange(len(values)) if clusters is None else np.asarray(clusters)[is_known]
+    is_plain = clusters is None and np.isin(values, (0.0, 1.0)).all()
+    ends = bootstrap_interval(values, seed, n_draws, level, clusters=groups)
+    n_independent = len(np.unique(groups))
+    if n_independent >= 2 and (is_plain or ends[0] == ends[1]):
+        n_hits = round(values.mean() * n_independent)
+        exact = binomtest(n_hits, n_independent).proportion_ci(level, method="exact")
+        ends = float(exact.low), float(exact.high)
+    return ends
 
 
 def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:

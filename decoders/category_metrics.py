@@ -45,6 +45,6 @@ def category_metrics(scores: np.ndarray, codes: np.ndarray) -> list[ItemMetric]:
     n_shown = int((counts > 0).sum())
     weights = len(codes) / (n_shown * counts[codes.argmax(axis=1)])
     return [
-        ItemMetric("accuracy", hits, float(counts.max() / len(codes)), 1.0),
+        ItemMetric("accuracy", hits, float(counts.max() / len(codes)), 1.0, is_share=True),
         ItemMetric("balanced_accuracy", hits * weights, 1 / n_shown, 1.0),
     ]

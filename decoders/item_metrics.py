@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcarine.data.scores import bootstrap_interval
+from calcarine.data.scores import bootstrap_interval, share_interval
 
 
 def _same(value: float) -> float:
@@ -26,6 +26,8 @@ class ItemMetric:
         What guessing and what the true embeddings get.
     median
         Summarise by the median instead of the mean.
+    is_share
+        Values are hits and misses.
     convert
         Monotone function of the mean, for instance from a share to d′.
     """
@@ -35,6 +37,7 @@ class ItemMetric:
     chance: float
     ceiling: float
     median: bool = False
+    is_share: bool = False
     convert: Callable[[float], float] = _same
 
     def summary(self, values: np.ndarray) -> float:
@@ -47,7 +50,9 @@ class ItemMetric:
     def interval(
         self, values: np.ndarray, seed: int, n_draws: int, clusters: np.ndarray | None = None
     ) -> tuple[float, float]:
-        """Give the 95 % bootstrap interval of the summary, items or clusters of them drawn."""
+        """Give the 95 % interval of the summary over items, or over clusters of them."""
+        if self.is_share:
+            return share_interval(values, seed, n_draws, clusters=clusters)
         ends = bootstrap_interval(values, seed, n_draws, median=self.median, clusters=clusters)
         low, high = sorted(self.convert(end) for end in ends)
         return low, high

@@ -66,7 +66,13 @@ def _take(ranks: Ranks, rows: np.ndarray) -> Ranks:
 def _of_ranks(ranks: Ranks, best: Ranks, name: str) -> list[ItemMetric]:
     to_d_prime = partial(d_prime, n_pairs=float((ranks.n_candidates - 1).sum()))
     tops = [
-        ItemMetric(name.format(f"top{k}"), ranks.top(k), ranks.chance(k), _mean(best.top(k)))
+        ItemMetric(
+            name.format(f"top{k}"),
+            ranks.top(k),
+            ranks.chance(k),
+            _mean(best.top(k)),
+            is_share=True,
+        )
         for k in _TOP
         if k < ranks.n_candidates.max()
     ]

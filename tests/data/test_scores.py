@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 from calcarine.data.scores import (
     SCORE_COLUMNS,
     Score,
     bootstrap_interval,
     read_scores,
+    share_interval,
     write_scores,
 )
 
@@ -91,3 +92,23 @@ def test_clusters_of_unequal_size_average_items_and_not_clusters():
     assert bootstrap_interval(values, 0, clusters=np.full(4, "a")) == pytest.approx(
         (np.nan, np.nan), nan_ok=True
     )
+
+
+def test_the_interval_of_hits_is_the_exact_binomial_one():
+    hits = np.repeat([1.0, 0.0], [7, 53])
+    exact = binomtest(7, 60).proportion_ci(0.95, method="exact")
+    assert share_interval(hits, 0) == pytest.approx((exact.low, exact.high))
+
+
+def test_the_interval_of_hits_covers_a_small_chance_at_its_nominal_rate(rng):
+    covered = [
+        low <= 1 / 60 <= high
+        for low, high in (share_interval(rng.random(60) < 1 / 60, 0) for _ in range(400))
+    ]
+    assert np.mean(covered) >= 0.95
+
+
+def test_clusters_that_all_agree_count_once():
+    exact = binomtest(12, 12).proportion_ci(0.95, method="exact")
+    interval = share_interval(np.ones(24), 0, clusters=np.repeat(np.arange(12), 2))
+    assert interval == pytest.approx((exact.low, 1.0))
