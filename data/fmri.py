@@ -1,12 +1,12 @@
 """Single-trial responses of a subject's BOLD runs, one run in memory at a time."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from calcarine.data.bids_names import entities_of
 from calcarine.data.block_averages import BlockModel, block_responses
 from calcarine.data.bold import VolumeSpace, volume_space
 from calcarine.data.confounds import read_confounds
@@ -21,7 +21,7 @@ from calcarine.data.glm import (
     run_betas,
 )
 from calcarine.data.hrf import KERNEL_S, HrfShape, hrf_shapes
-from calcarine.data.hrf_choice import choose_shapes, score_shapes
+from calcarine.data.hrf_choice import ShapeScores
 from calcarine.data.noise_ceiling import unit_ceilings
 from calcarine.data.responses import Responses
 from calcarine.data.rois import unit_rois
@@ -40,7 +40,7 @@ def open_space(reading: FmriReading, runs: list[MeasuredRun]) -> Space:
         The mask does not fit, or smoothing is asked for on a surface.
     """
     files = [run.files for run in runs]
-    name = reading.space or "func"
+    name = entities_of(files[0].bold[0].name).get("space", "func")
     if not files[0].is_surface:
         return volume_space(files, name, reading.mask, reading.smoothing_fwhm_mm)
     if reading.mask is not None or reading.smoothing_fwhm_mm is not None:
@@ -95,21 +95,18 @@ def _training_rows(trials: pd.DataFrame) -> np.ndarray:
     return is_training
 
 
-@dataclass(frozen=True)
-class _FirstPass:
-    survey: Survey
-    chosen: np.ndarray
-
-
 def _first_pass(
-    reading: FmriReading, runs: list[MeasuredRun], trials: pd.DataFrame, space: Space
-) -> _FirstPass:
+    reading: FmriReading,
+    runs: list[MeasuredRun],
+    trials: pd.DataFrame,
+    space: Space,
+    shapes: list[HrfShape],
+) -> tuple[Survey, np.ndarray]:
     """Walk through all runs once: quality, usable units, and the choice of response shapes."""
     model = reading.responses
-    shapes = hrf_shapes(model.hrf) if isinstance(model, GlmModel) else []
-    is_training = _training_rows(trials) if len(shapes) > 1 else np.zeros(len(trials), dtype=bool)
-    explained = np.zeros((max(len(shapes), 1), space.n_units))
-    residual = np.zeros_like(explained)
+    chooses = isinstance(model, GlmModel) and len(shapes) > 1
+    is_training = _training_rows(trials) if chooses else np.zeros(len(trials), dtype=bool)
+    scores = ShapeScores.empty(shapes, space.n_units)
     qualities: list[RunQuality] = []
     start = 0
     for run in tqdm(runs, desc=f"sub-{reading.subject}: survey", disable=None):
@@ -117,13 +114,11 @@ def _first_pass(
         start = rows.stop
         series = space.read(run.files)
         qualities.append(survey_run(series, run, space, isinstance(model, GlmModel)))
-        if isinstance(model, GlmModel) and is_training[rows].any():
-            design = run_design(reading, run, model)
-            sums = score_shapes(series, design, is_training[rows], shapes)
-            explained += sums[0]
-            residual += sums[1]
+        if isinstance(model, GlmModel) and chooses:
+            scores.add_run(series, run_design(reading, run, model), is_training[rows])
     survey = Survey.of(qualities, space, reading.subject)
-    return _FirstPass(survey, choose_shapes(explained, residual)[survey.kept])
+    chosen = scores.choose() if chooses else np.zeros(space.n_units, dtype=int)
+    return survey, chosen[survey.kept]
 
 
 def _estimate(
@@ -171,9 +166,9 @@ def prepare_fmri(
     model = reading.responses
     check_choice_of_shapes(model, trials)
     space = open_space(reading, runs)
-    first = _first_pass(reading, runs, trials, space)
-    space = space.keep(first.survey.kept)
     shapes = hrf_shapes(model.hrf) if isinstance(model, GlmModel) else []
+    survey, chosen = _first_pass(reading, runs, trials, space, shapes)
+    space = space.keep(survey.kept)
     values = np.empty((len(trials), space.n_units), dtype=np.float32)
     start = 0
     for run in tqdm(runs, desc=f"sub-{reading.subject}: responses", disable=None):
@@ -182,13 +177,13 @@ def prepare_fmri(
         if len(run.trials):
             names = trials["trial_id"].iloc[rows].tolist()
             series = space.read(run.files)
-            values[rows] = _estimate(reading, run, series, names, shapes, first.chosen)
+            values[rows] = _estimate(reading, run, series, names, shapes, chosen)
     ceilings, statement = unit_ceilings(values, trials)
     units = space.units()
     units["roi"] = unit_rois(space, reading.rois, reading.subject, reading.bids)
     units = units.join(ceilings)
     if len(shapes) > 1:
-        units["hrf_index"] = first.chosen
+        units["hrf_index"] = chosen
     sidecar = {
         **space.sidecar(),
         "unit": _unit(model),
@@ -198,7 +193,7 @@ def prepare_fmri(
         "hrf": [shape.name for shape in shapes],
         "provenance": _provenance(reading, runs),
     }
-    quality = first.survey.report(runs, reading)
+    quality = survey.report(runs, reading)
     quality["ncsnr_median"] = None if statement is None else float(units["ncsnr"].median())
     return Responses(values, trials, units, sidecar), quality
 

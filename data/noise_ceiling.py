@@ -104,7 +104,7 @@ def noise_ceiling_r(ncsnr: np.ndarray, n_repeats: np.ndarray | int) -> np.ndarra
     >>> noise_ceiling_r(np.array([1.0]), 3).round(3).tolist()
     [0.866]
     >>> noise_ceiling_r(np.array([1.0]), np.array([3, 2, 1])).round(3).tolist()
-    [0.786]
+    [0.788]
     """
     counts = np.atleast_1d(np.asarray(n_repeats, dtype=np.float64))
     if not len(counts) or (counts < 1).any():
@@ -180,7 +180,7 @@ def unit_ceilings(
     return table, {
         "n_stimuli": variance.n_stimuli,
         "n_measurements": variance.n_measurements,
-        "n_repeats": float(1 / np.mean(1 / n_repeats)),
+        "n_repeats": round(float(1 / np.mean(1 / n_repeats)), 6),
         "n_repeats_of_items": {str(n): int((n_repeats == n).sum()) for n in np.unique(n_repeats)},
         "splits": sorted(set(trials["split"].to_numpy()[rows][is_repeated])),
         "standardized_by": "session" if by_session else "all",

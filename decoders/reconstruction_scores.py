@@ -139,12 +139,16 @@ def score_rows(
         for s in scores
         if made.sidecar["controls"].get(s.condition) == CEILING
     }
+    folds = made.items["fold"].to_numpy()
     rows = []
     for split, chosen in splits.items():
         for s in scores:
             ceiling = ceilings.get((made.sidecar["paths"][s.condition], s.protocol, s.metric))
-            values = s.values[chosen[s.items]]
-            low, high = bootstrap_interval(values, seed, n_bootstrap)
+            kept = chosen[s.items]
+            values = s.values[kept]
+            # items of one fold share a model, and are drawn together
+            clusters = folds[s.items][kept] if len(set(folds)) > 1 else None
+            low, high = bootstrap_interval(values, seed, n_bootstrap, clusters=clusters)
             rows.append(
                 Score(
                     subject,

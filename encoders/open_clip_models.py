@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import open_clip
 import torch
 from open_clip.transformer import VisionTransformer
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.picture_network import PictureNetwork, frozen
+from calcarine.encoders.picture_network import PictureNetwork, count_tokens, frozen
 from calcarine.encoders.public_weights import cached_or_fetched, loading
+from calcarine.encoders.timm_models import feature_map_axes
 
 CONFIG_FILE = "open_clip_config.json"
 
@@ -93,13 +94,14 @@ def _network(model: Any, transform: Any, tokenizer: Any, settings: Any) -> Pictu
     def texts(sentences: list[str], device: torch.device) -> torch.Tensor:
         return model.encode_text(tokenizer(sentences).to(device), normalize=False)
 
-    tokens, n_prefix, n_tokens = None, 0, None
+    tokens, n_prefix = None, 0
+    feature_map: Literal["NCHW", "NHWC"] = "NCHW"
     if isinstance(visual, VisionTransformer) and visual.attn_pool is None:
         tokens, n_prefix = vit_tokens, 1
-        n_tokens = 1 + visual.grid_size[0] * visual.grid_size[1]
     elif hasattr(visual, "trunk"):
         tokens = visual.trunk.forward_features
         n_prefix = getattr(visual.trunk, "num_prefix_tokens", 0)
+        feature_map = feature_map_axes(visual.trunk)
     return PictureNetwork(
         module=model,
         transform=transform,
@@ -108,5 +110,6 @@ def _network(model: Any, transform: Any, tokenizer: Any, settings: Any) -> Pictu
         tokens=tokens,
         texts=texts,
         n_prefix_tokens=n_prefix,
-        n_tokens=n_tokens,
+        n_tokens=count_tokens(tokens, transform) if tokens and n_prefix else None,
+        feature_map=feature_map,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from PIL import Image
 from torch import nn
 
 from calcarine.encoders.evaluation_transform import Transform
@@ -51,6 +52,13 @@ class PictureNetwork:
     n_tokens: int | None = None
     feature_map: Literal["NCHW", "NHWC"] = "NCHW"
     latent_shape: tuple[int, ...] | None = None
+
+
+def count_tokens(tokens: Callable[[torch.Tensor], torch.Tensor], transform: Transform) -> int:
+    """Count a network's last tokens; it depends on the size that the transform gives."""
+    grey = transform(Image.new("RGB", (96, 64), (128, 128, 128)))
+    with torch.inference_mode():
+        return tokens(grey[None]).shape[1]
 
 
 def frozen(module: nn.Module) -> nn.Module:

@@ -3,13 +3,13 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import torch
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.picture_network import PictureNetwork, frozen
+from calcarine.encoders.picture_network import PictureNetwork, count_tokens, frozen
 from calcarine.encoders.public_weights import cached_or_fetched, loading
 
 CONFIG_FILE = "config.json"
@@ -67,17 +67,22 @@ def _network(model: Any) -> PictureNetwork:
         model.reset_classifier(0)
     model = frozen(model)
     settings = timm.data.resolve_model_data_config(model)
-    n_patches = getattr(getattr(model, "patch_embed", None), "num_patches", None)
+    transform = timm.data.create_transform(**settings, is_training=False)
     n_prefix = getattr(model, "num_prefix_tokens", 0)
     source = model.pretrained_cfg
     architecture = {"name": source.get("architecture"), "args": source.get("model_args")}
     return PictureNetwork(
         module=model,
-        transform=timm.data.create_transform(**settings, is_training=False),
+        transform=transform,
         pooled=model.forward,
         architecture=json.dumps(architecture, sort_keys=True, default=str),
         tokens=model.forward_features,
         n_prefix_tokens=n_prefix,
-        n_tokens=None if n_patches is None else n_patches + n_prefix,
-        feature_map="NHWC" if getattr(model, "output_fmt", "NCHW") == "NHWC" else "NCHW",
+        n_tokens=count_tokens(model.forward_features, transform) if n_prefix else None,
+        feature_map=feature_map_axes(model),
     )
+
+
+def feature_map_axes(model: Any) -> Literal["NCHW", "NHWC"]:
+    """Tell in which order the axes of a network's feature maps stand."""
+    return "NHWC" if getattr(model, "output_fmt", "NCHW") == "NHWC" else "NCHW"

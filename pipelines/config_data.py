@@ -22,7 +22,7 @@ class PhantomSource(Section):
     """The synthetic brain."""
 
     kind: Literal["phantom"] = "phantom"
-    n_train: int = Field(720, ge=60, description="Training scenes, each shown once")
+    n_train: int = Field(960, ge=60, description="Training scenes, each shown once")
     n_test: int = Field(60, ge=12, description="Test scenes, shared by all subjects")
     n_held_out: int = Field(
         12, ge=0, description="How many of the test scenes show combinations kept out of training"

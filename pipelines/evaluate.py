@@ -6,14 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from calcarine.data.atomic import new_file
-from calcarine.data.predictions import read_predictions
+from calcarine.data.phantom.truth import read_truth
+from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
-from calcarine.decoders.reconstruction_scores import ITEM_SCORE_COLUMNS
+from calcarine.data.stimuli import read_stimuli
+from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
+from calcarine.pipelines.phantom_truth import truth_scores
 
 
 def run(config: Config, subject: str) -> None:
@@ -30,7 +34,7 @@ def run(config: Config, subject: str) -> None:
     split = split_name(config)
     layout = config.layout
     scores: list[Score] = []
-    items = [pd.DataFrame(columns=list(ITEM_SCORE_COLUMNS))]
+    items = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
     encoder_rows, units = _encoders(config, subject, split)
     scores += encoder_rows
     for name in config.decode:
@@ -71,9 +75,28 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
             config.evaluate.n_bootstrap,
             config.encode.ceiling_floor,
         )
-        scores += rows
+        scores += rows + _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
     return scores, pd.concat(columns, axis=1)
+
+
+def _planted(
+    config: Config, subject: str, split: str, predictions: Predictions, units: pd.DataFrame
+) -> list[Score]:
+    """Compare an encoder with the planted truth, where there is one."""
+    if not isinstance(config.source, PhantomSource) or config.encode is None:
+        return []
+    return truth_scores(
+        predictions,
+        units,
+        read_truth(config.bids, subject),
+        read_stimuli(config.stimuli),
+        subject,
+        split,
+        config.seed,
+        config.evaluate.n_bootstrap,
+        config.encode.ceiling_floor,
+    )
 
 
 def _tsv(table: pd.DataFrame) -> str:

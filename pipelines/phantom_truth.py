@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.noise_ceiling import noise_ceiling_r
@@ -32,47 +31,49 @@ class PlantedMap:
     strength: np.ndarray
 
 
-def area_under_curve(is_planted: np.ndarray, strength: np.ndarray) -> float:
-    """Give the area under the receiver operating characteristic.
+def area_under_curve(found: PlantedMap, counts: np.ndarray | None = None) -> np.ndarray:
+    """Give the area under the receiver operating characteristic of a map.
 
     Parameters
     ----------
-    is_planted
-        bool, shape (n_units,).
-    strength
-        Shape (n_units,).
+    found
+        The map.
+    counts
+        How often each unit counts, shape (n_draws, n_units); without it once.
 
     Returns
     -------
-    float
-        Probability that a planted unit is stronger than another one, ties counting half; NaN where
-        all or none are planted.
+    numpy.ndarray
+        Probability that a planted unit is stronger than another one, ties counting half, shape
+        (n_draws,); NaN where all or none are planted.
 
     Examples
     --------
-    >>> area_under_curve(np.array([True, True, False]), np.array([3.0, 1.0, 1.0]))
-    0.75
+    >>> marked, strength = np.array([True, True, False]), np.array([3.0, 1.0, 1.0])
+    >>> area_under_curve(PlantedMap(marked, strength))
+    array([0.75])
     """
-    n_planted = int(is_planted.sum())
-    n_others = len(is_planted) - n_planted
-    if not n_planted or not n_others:
-        return np.nan
-    ranks = rankdata(strength)
-    above = ranks[is_planted].sum() - n_planted * (n_planted + 1) / 2
-    return float(above / (n_planted * n_others))
+    if counts is None:
+        counts = np.ones((1, len(found.strength)))
+    order = np.argsort(found.strength, kind="stable")
+    _, first = np.unique(found.strength[order], return_index=True)
+    is_planted, counts = found.is_planted[order], counts[:, order]
+    planted = np.add.reduceat(counts * is_planted, first, axis=1)
+    others = np.add.reduceat(counts * ~is_planted, first, axis=1)
+    weaker = np.cumsum(others, axis=1) - others / 2
+    pairs = planted.sum(axis=1) * others.sum(axis=1)
+    wins = (planted * weaker).sum(axis=1)
+    return np.divide(wins, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
 
 
 def map_interval(
     maps: list[PlantedMap], seed: int, n_draws: int, level: float = 0.95
 ) -> tuple[float, float]:
     """Bootstrap the mean area under the curve of some maps, units drawn with replacement."""
-    rng = np.random.default_rng(seed)
     n_units = len(maps[0].strength)
-    means = []
-    for _ in range(n_draws):
-        drawn = rng.integers(0, n_units, n_units)
-        areas = [area_under_curve(m.is_planted[drawn], m.strength[drawn]) for m in maps]
-        means.append(np.mean(areas))
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_draws)
+    means = np.mean([area_under_curve(m, counts) for m in maps], axis=0)
     if not np.isfinite(means).any():
         return np.nan, np.nan
     low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2])
@@ -253,7 +254,7 @@ def _map_rows(
     rows = []
     for target, own in targets.items():
         row = replace(template, target=target, metric="map_auc", chance=0.5, ceiling=1.0)
-        areas = [area_under_curve(m.is_planted, m.strength) for m in own]
+        areas = [float(area_under_curve(m)[0]) for m in own]
         if not areas or not np.isfinite(areas).any():
             rows.append(replace(row, note="not computed: nothing of the kind is planted"))
             continue

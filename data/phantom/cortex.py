@@ -146,8 +146,8 @@ def _plant_signal(voxels: pd.DataFrame, rng: np.random.Generator) -> None:
     # to half seconds, so that voxels with one response share its convolution
     voxels["hrf_peak_s"] = np.clip(np.round(2 * peak) / 2, 3.5, 7.5)
     voxels["hrf_width_s"] = rng.choice([0.7, 1.0, 1.4], size=n_voxels, p=[0.3, 0.4, 0.3])
-    strength = rng.lognormal(np.log(0.34), 0.45, size=n_voxels)
-    voxels["signal_sd"] = np.where(tuned, np.clip(strength, 0.05, 1.1), 0.0)
+    strength = rng.lognormal(np.log(0.5), 0.45, size=n_voxels)
+    voxels["signal_sd"] = np.where(tuned, np.clip(strength, 0.05, 1.5), 0.0)
     voxels["evoked"] = np.where(tuned, rng.lognormal(np.log(0.7), 0.4, size=n_voxels), 0.0)
     noisiness = rng.uniform(0.85, 1.2)
     voxels["noise_sd"] = noisiness * rng.lognormal(np.log(1.2), 0.2, size=n_voxels)

@@ -50,7 +50,7 @@ class Experiment:
         The configuration's seed.
     """
 
-    n_train: int = 720
+    n_train: int = 960
     n_test: int = 60
     n_held_out: int = 12
     n_test_repeats: int = 6

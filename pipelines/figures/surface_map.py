@@ -87,7 +87,7 @@ def surface_map(
     rows = np.concatenate([shown[side] for side in HEMISPHERES])
     on_vertices = np.where(rows >= 0, values[rows], np.nan)
     with house_style():
-        figure = new_figure(height_in=5.7)
+        figure = new_figure(height_in=6.4)
         axes = figure.add_subplot()
         axes.imshow(paint(plate, on_vertices, colours, scale), interpolation="antialiased")
         axes.axis("off")

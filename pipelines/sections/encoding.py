@@ -42,6 +42,7 @@ def encoding(record: SubjectRecord) -> Section | None:
         blocks.append(Figures(maps))
     blocks += _distributions(record, columns, ceiling)
     blocks += _regions(record, columns, ceiling)
+    blocks += _planted_truth(record)
     return Section("encoding", "Encoding: from stimulus to response", blocks)
 
 
@@ -211,6 +212,25 @@ def _regions(record: SubjectRecord, columns: list[str], ceiling: str | None) -> 
         Figures([Figure("regions", png, caption, "Median scores by region of interest.")]),
         Table("Median correlation by region", heads, rows),
     ]
+
+
+def _planted_truth(record: SubjectRecord) -> list[Block]:
+    """List the scores that compare with what was planted; only a synthetic brain has any."""
+    scores = record.scores
+    rows = scores[(scores["stage"] == "encode") & (scores["protocol"] == "phantom")]
+    if rows.empty:
+        return []
+    cells = [
+        [
+            *(str(row[name]) for name in ("model", "target", "metric")),
+            number(row["value"]),
+            f"{number(row['ci_low'])} to {number(row['ci_high'])}",
+            number(row["chance"]),
+        ]
+        for _, row in rows.iterrows()
+    ]
+    heads = ["model", "units", "metric", "value", "95 % interval", "chance"]
+    return [Table("Against the planted truth of the synthetic brain", heads, cells, n_text=3)]
 
 
 def _known(values: pd.Series) -> np.ndarray:

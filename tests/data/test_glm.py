@@ -13,8 +13,7 @@ from calcarine.data.glm import (
     single_trial_betas,
 )
 from calcarine.data.hrf import HrfShape, hrf_library, trial_design
-from calcarine.data.hrf_choice import choose_shapes, score_shapes
-from calcarine.data.regression import ar1_coefficients, residuals_of
+from calcarine.data.regression import ar1_coefficients
 
 TR_S = 1.5
 TIMES = TR_S * np.arange(110)
@@ -173,43 +172,6 @@ def test_ar1_betas_are_those_of_nilearns_whitened_model(rng):
     for label in np.unique(labels):
         expected[labels == label] = results[label].theta[0]
     np.testing.assert_allclose(found[0], 100 * expected / series.mean(axis=0), rtol=1e-5)
-
-
-def test_the_planted_shape_is_chosen(rng):
-    shapes = hrf_library()
-    planted = np.array([0, 4, 10, 16, 20])
-    nuisance = nuisance_design(TIMES, "cosine", 0.01, np.zeros((len(TIMES), 0)))
-    design = RunDesign(ONSETS, DURATIONS, TIMES, nuisance)
-    signal = [design.trials(shapes[i]) @ rng.normal(5, 5, size=10) for i in planted]
-    series = 1000 + np.column_stack(signal) + 0.3 * rng.normal(size=(len(TIMES), 5))
-    sums = score_shapes(series, design, np.ones(10, dtype=bool), shapes)
-    assert choose_shapes(*sums).tolist() == planted.tolist()
-
-
-def test_test_trials_do_not_choose_the_shape(rng):
-    shapes = hrf_library()
-    nuisance = nuisance_design(TIMES, "cosine", 0.01, np.zeros((len(TIMES), 0)))
-    design = RunDesign(ONSETS, DURATIONS, TIMES, nuisance)
-    is_training = np.arange(10) % 2 == 0
-    series = 1000 + rng.normal(size=(len(TIMES), 6))
-    before = score_shapes(series, design, is_training, shapes[3:4])
-    evoked = design.trials(shapes[3])[:, ~is_training] @ rng.normal(0, 50, size=(5, 6))
-    after = score_shapes(series + evoked, design, is_training, shapes[3:4])
-    np.testing.assert_allclose(after[0], before[0], rtol=1e-6)
-    np.testing.assert_allclose(after[1], before[1], rtol=1e-6)
-
-
-def test_explained_and_residual_are_sums_of_squares_of_the_full_model(rng):
-    series, trials, nuisance = make_run(rng)
-    design = RunDesign(ONSETS, DURATIONS, TIMES, nuisance)
-    explained, residual = score_shapes(
-        series, design, np.ones(10, dtype=bool), [HrfShape("glover")]
-    )
-    full = np.column_stack([nuisance, trials])
-    rest = ((series - full @ ols(full, series)) ** 2).sum(axis=0)
-    total = (residuals_of(series, nuisance) ** 2).sum(axis=0)
-    np.testing.assert_allclose(residual[0], rest, rtol=1e-6)
-    np.testing.assert_allclose(explained[0] + residual[0], total, rtol=1e-6)
 
 
 def test_a_trial_at_the_end_of_the_scan_is_refused():

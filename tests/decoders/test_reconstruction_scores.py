@@ -34,6 +34,7 @@ def _made(targets: np.ndarray, conditions: dict[str, np.ndarray]) -> Reconstruct
         {
             "item": range(N_ITEMS),
             "stimulus_id": [f"s{i}" for i in range(N_ITEMS)],
+            "fold": "holdout",
             "n_repeats": 6,
             "controls": [1, 0, 1, 1, 1, 0, 1, 1, 1],
         }
@@ -173,6 +174,17 @@ def test_splits_share_one_gallery(targets, rng, judge):
     assert row.value == pytest.approx(scores[0].values[chosen].mean())
     assert row.n_items == 3
     assert by_split["test", "two_way_identification_judge"].n_items == N_ITEMS
+
+
+def test_items_of_one_fold_are_drawn_together(targets, rng, judge):
+    noisy = np.clip(targets + rng.normal(0, 300, targets.shape), 0, 255).astype(np.uint8)
+    made = _made(targets, {"semantic": noisy})
+    made.items["fold"] = ["a", "a", "a", "b", "b", "b", "c", "c", "c"]
+    scores, rows = _scored(made, targets, judge)
+    means = scores[0].values.reshape(3, 3).mean(axis=1)
+    row = rows["unclip/semantic", "two_way_identification_judge"]
+    # with three folds the 2.5 % quantile is the worst fold drawn three times
+    assert (row.ci_low, row.ci_high) == pytest.approx((means.min(), means.max()))
 
 
 def test_what_cannot_be_computed_is_a_row_with_a_note(targets):

@@ -89,6 +89,26 @@ def test_clip_tokens_are_what_its_own_pooling_takes(tiny_clip_folder, pictures):
     np.testing.assert_allclose(mean, out[:, 1:].mean(axis=1), **CLOSE)
 
 
+def test_clip_with_a_timm_tower(tmp_path, pictures):
+    tower = {"timm_model_name": "test_vit", "timm_pool": "token", "timm_proj": "linear"}
+    text = {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
+    settings = {"embed_dim": 12, "vision_cfg": {**tower, "image_size": 32}, "text_cfg": text}
+    torch.manual_seed(8)
+    direct = open_clip.CustomTextCLIP(**settings).eval()
+    save_file(direct.state_dict(), tmp_path / "open_clip_model.safetensors")
+    config = {"model_cfg": {**settings, "custom_text": True}, "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+
+    model = load_embedding_model(f"local-dir:{tmp_path}")
+    batch = torch.stack([model.transform(p) for p in pictures])
+    with torch.no_grad():
+        pooled = direct.encode_image(batch).numpy()
+        tokens = direct.visual.trunk.forward_features(batch).numpy()
+    np.testing.assert_allclose(model.embed_pictures(pictures), pooled, **CLOSE)
+    mean = load_embedding_model(f"local-dir:{tmp_path}", pooling="mean").embed_pictures(pictures)
+    np.testing.assert_allclose(mean, tokens[:, 1:].mean(axis=1), **CLOSE)
+
+
 def test_timm_equals_timm(vit, pictures):
     folder, _ = vit
     direct = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()

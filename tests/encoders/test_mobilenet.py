@@ -127,13 +127,13 @@ def test_other_npz(tmp_path):
 
 
 def test_real_faces_and_houses_lie_apart(shared_data):
-    """3-NN leave-one-out, 96 of 96 as published with the weights; every second picture here."""
+    """3-NN leave-one-out, 96 of 96 as published with the weights; every fourth picture here."""
     weights = shared_data("mobilenet-imagenet") / (
         "mobilenet_v1_1.0_224_quant_embedding_extractor.npz"
     )
     folder = shared_data("stimulus-images") / "face_house"
     files = sorted((folder / "faces").glob("*.jpg")) + sorted((folder / "houses").glob("*.jpg"))
-    files = files[::2]
+    files = files[::4]
     is_house = np.array([f.parent.name == "houses" for f in files])
     model = load_embedding_model(f"mobilenet:{weights}")
     assert model.row_shape == (1024,)
@@ -142,7 +142,7 @@ def test_real_faces_and_houses_lie_apart(shared_data):
     similarity = unit @ unit.T
     np.fill_diagonal(similarity, -np.inf)
     nearest = np.argsort(-similarity, axis=1)[:, :3]
-    assert ((is_house[nearest].mean(axis=1) > 0.5) == is_house).sum() == len(files) == 48
+    assert ((is_house[nearest].mean(axis=1) > 0.5) == is_house).sum() == len(files) == 24
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from sklearn.metrics import roc_auc_score
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
-from calcarine.pipelines.phantom_truth import area_under_curve, truth_scores
+from calcarine.pipelines.phantom_truth import PlantedMap, area_under_curve, truth_scores
 
 N_ITEMS, N_REPEATS = 90, 4
 CATEGORIES = ("face", "house", "tool")
@@ -95,8 +95,12 @@ def perfect(truth, stimuli, units, rng):
 
 def test_area_is_that_of_scikit_learn(rng):
     planted, strength = rng.random(60) < 0.3, rng.integers(0, 9, 60).astype(float)
-    assert area_under_curve(planted, strength) == pytest.approx(roc_auc_score(planted, strength))
-    assert np.isnan(area_under_curve(np.zeros(4, dtype=bool), np.arange(4.0)))
+    found = PlantedMap(planted, strength)
+    assert area_under_curve(found)[0] == pytest.approx(roc_auc_score(planted, strength))
+    counts = rng.integers(0, 3, size=(4, 60))
+    expected = [roc_auc_score(planted.repeat(c), strength.repeat(c)) for c in counts]
+    np.testing.assert_allclose(area_under_curve(found, counts), expected)
+    assert np.isnan(area_under_curve(PlantedMap(np.zeros(60, dtype=bool), strength)))
 
 
 def test_a_perfect_encoder_reaches_the_planted_ceiling(perfect):
