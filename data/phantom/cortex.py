@@ -18,7 +18,7 @@ _REFERENCE_SEED = 20_240_229
 _N_PLACES = 8
 _PLACE_VARIANCE = 0.15
 _PLACE_MM = 20.0
-_N_PATTERNS = 48
+_N_PATTERNS = 128
 _PATTERN_SCALE = 2.0
 _MAX_PATTERN_VARIANCE = 0.7
 
@@ -79,7 +79,8 @@ class Cortex:
         """
         scores = (raw_drive(pictures, factors, self.tuning) - self.centre) / self.spread
         drive = self.voxels["evoked"].to_numpy() + self.voxels["signal_sd"].to_numpy() * scores
-        return np.where(self.is_tuned, drive, 0.0)
+        # rounded, so that the order in which threads add does not reach the files
+        return np.where(self.is_tuned, drive.round(6), 0.0)
 
 
 def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
@@ -171,9 +172,7 @@ def _pattern_noise(voxels: pd.DataFrame, scores: np.ndarray) -> np.ndarray:
     (Moreno-Bote et al. 2014, doi:10.1038/nn.3807); otherwise hundreds of voxels would decode
     perfectly however noisy each of them is.
     """
-    _, strength, patterns = np.linalg.svd(scores, full_matrices=False)
-    n_patterns = min(_N_PATTERNS, len(strength))
-    loadings = (patterns.T * strength)[:, :n_patterns] / np.sqrt(len(scores))
+    loadings = scores[:_N_PATTERNS].T / np.sqrt(_N_PATTERNS)
     snr = (voxels["signal_sd"] / voxels["noise_sd"]).to_numpy()
     loadings *= _PATTERN_SCALE * snr[:, None]
     size = np.linalg.norm(loadings, axis=1, keepdims=True)

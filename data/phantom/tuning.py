@@ -115,8 +115,8 @@ def interaction_codes(factors: pd.DataFrame) -> np.ndarray:
 
 
 def luminance(pictures: np.ndarray) -> np.ndarray:
-    """Turn RGB pictures, uint8 (n, height, width, 3), into float32 luminance from 0 to 1."""
-    return pictures.astype(np.float32) @ (np.array(_LUMINANCE, dtype=np.float32) / 255)
+    """Turn RGB pictures, uint8 (n, height, width, 3), into luminance from 0 to 1."""
+    return pictures @ (np.array(_LUMINANCE) / 255)
 
 
 def gabor_filters(gabors: pd.DataFrame, height: int, width: int) -> np.ndarray:
@@ -132,7 +132,7 @@ def gabor_filters(gabors: pd.DataFrame, height: int, width: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        complex64, shape (n_gabors, height, width), each with mean 0 and unit norm.
+        complex128, shape (n_gabors, height, width), each with mean 0 and unit norm.
     """
     y, x = np.meshgrid(
         (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij"
@@ -150,7 +150,7 @@ def gabor_filters(gabors: pd.DataFrame, height: int, width: int) -> np.ndarray:
     share = wave.sum(axis=(1, 2)) / window.sum(axis=(1, 2))
     wave -= share[:, None, None] * window
     norm = np.sqrt((np.abs(wave) ** 2).sum(axis=(1, 2)))
-    return (wave / norm[:, None, None]).astype(np.complex64)
+    return wave / norm[:, None, None]
 
 
 def gabor_energy(pictures: np.ndarray, gabors: pd.DataFrame) -> np.ndarray:
@@ -173,7 +173,7 @@ def gabor_energy(pictures: np.ndarray, gabors: pd.DataFrame) -> np.ndarray:
     light = luminance(pictures)
     filters = gabor_filters(gabors, *light.shape[1:]).reshape(len(gabors), -1)
     flat = light.reshape(len(light), -1)
-    return np.hypot(flat @ filters.real.T, flat @ filters.imag.T).astype(np.float64)
+    return np.hypot(flat @ filters.real.T, flat @ filters.imag.T)
 
 
 def raw_drive(pictures: np.ndarray, factors: pd.DataFrame, tuning: Tuning) -> np.ndarray:
