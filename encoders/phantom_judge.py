@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import timm
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
@@ -16,6 +16,7 @@ from torch.nn import functional
 from calcarine.data.phantom.scenes import (
     CATEGORIES,
     COLOURS,
+    HELD_OUT,
     IMAGE_SIZE,
     Scene,
     factor_table,
@@ -25,14 +26,19 @@ from calcarine.data.seeds import derive_seed
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
 
 ARCHITECTURE = "resnet10t"
-MODEL_ARGS: dict[str, Any] = {"stem_width": 16, "channels": [24, 48, 96, 160]}
-EMBED_DIM = 160
+MODEL_ARGS: dict[str, Any] = {
+    "stem_width": 16,
+    "channels": [24, 48, 96, 160],
+    "global_pool": "catavgmax",
+}
+EMBED_DIM = 320
 MEAN, STD = 0.45, 0.25
-N_STEPS = 1500
+N_STEPS = 600
 N_SCENES = 16_000
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 TEACHER_MOMENTUM = 0.99
+TEMPERATURE = 0.2
 PROBED = {"category": CATEGORIES, "colour": COLOURS}
 N_PROBE_SCENES = 4000
 _PROJECTION_DIM = 128
@@ -46,7 +52,7 @@ def normalise(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def build_judge(seed: int) -> nn.Module:
-    """Make the untrained network, which turns pictures into ``(n, 160)``."""
+    """Make the untrained network, which turns pictures into ``(n, 320)``."""
     torch.manual_seed(seed)
     network: nn.Module = timm.create_model(ARCHITECTURE, num_classes=0, **MODEL_ARGS)
     return network
@@ -73,11 +79,39 @@ def judge_config() -> dict[str, Any]:
     }
 
 
-def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Make a view: a mild crop, pixel noise and a smooth light field; colours stay.
+def salient_box(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find what differs from the picture's rim, by its pixels alone.
 
-    The light field hides each scene's own texture, by which views could be matched without
-    looking at the object.
+    Parameters
+    ----------
+    pictures
+        Normalised, ``(n, 3, 64, 64)``.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Centre ``(n, 2)``, x and y from -1 to 1, and half the longer side ``(n,)`` of the box; the
+        whole picture where nothing differs.
+    """
+    rim = torch.cat([pictures[:, :, 0], pictures[:, :, -1]], dim=2)
+    differs = (pictures - rim.median(dim=2).values[:, :, None, None]).abs().amax(dim=1) > 0.6
+    place = torch.linspace(-1, 1, pictures.shape[-1])
+    sides = []
+    for along in (differs.any(dim=1), differs.any(dim=2)):
+        low = torch.where(along, place, 1.0).amin(dim=1)
+        high = torch.where(along, place, -1.0).amax(dim=1)
+        sides.append(torch.stack([low, high], dim=1))
+    box = torch.stack(sides, dim=1)
+    box[~differs.flatten(1).any(dim=1)] = torch.tensor([-1.0, 1.0])
+    return box.mean(dim=2), (box[:, :, 1] - box[:, :, 0]).amax(dim=1) / 2
+
+
+def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Make a view of each picture: a crop, pixel noise and a smooth light field; colours stay.
+
+    The first half of the pictures is cropped mildly, so that position and background tell views
+    apart. The other half is cropped to what differs from the rim, so that shape and colour must.
+    The light field hides each scene's own texture.
 
     Parameters
     ----------
@@ -86,9 +120,14 @@ def augment(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     generator
         Of the view.
     """
-    n = len(pictures)
+    n, n_mild = len(pictures), len(pictures) // 2
     zoom = 0.8 + 0.2 * torch.rand(n, generator=generator)
     shift = (torch.rand(n, 2, generator=generator) * 2 - 1) * (1 - zoom)[:, None]
+    centre, half_side = salient_box(pictures[n_mild:])
+    loose = half_side * (1.1 + 0.4 * torch.rand(n - n_mild, generator=generator))
+    wobble = torch.rand(n - n_mild, 2, generator=generator) * 2 - 1
+    zoom[n_mild:] = loose
+    shift[n_mild:] = centre + wobble * (loose - half_side)[:, None]
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = zoom
     theta[:, :, 2] = shift
@@ -112,7 +151,8 @@ def _mlp(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
 class SelfDistillation(nn.Module):
     """Teach a student to predict what a slowly moving average of itself sees in another view.
 
-    Bootstrap your own latent, Grill et al. 2020, arXiv:2006.07733.
+    The prediction has to be nearer that view than the views of other pictures: MoCo v3, Chen, Xie
+    and He 2021, arXiv:2104.02057.
     """
 
     def __init__(self, backbone: nn.Module, seed: int) -> None:
@@ -123,12 +163,16 @@ class SelfDistillation(nn.Module):
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Give the loss of two views ``(n, 3, 64, 64)``: 2 - 2 cos, averaged, both ways."""
+        """Give the loss of two views ``(n, 3, 64, 64)``, averaged over both directions."""
+        n = len(first)
         both = torch.cat([first, second])
-        predicted = self.predictor(self.student(both))
+        predicted = functional.normalize(self.predictor(self.student(both)).float(), dim=1)
         with torch.no_grad():
-            seen = self.teacher(both).roll(len(first), dims=0)
-        return 2 - 2 * functional.cosine_similarity(predicted.float(), seen.float()).mean()
+            seen = functional.normalize(self.teacher(both).float(), dim=1)
+        own = torch.arange(n)
+        forth = functional.cross_entropy(predicted[:n] @ seen[n:].T / TEMPERATURE, own)
+        back = functional.cross_entropy(predicted[n:] @ seen[:n].T / TEMPERATURE, own)
+        return (forth + back) / 2
 
     @torch.no_grad()
     def move_teacher(self) -> None:
@@ -173,7 +217,7 @@ def judge_trainer(
 
 @torch.inference_mode()
 def embed_pictures(judge: nn.Module, pictures: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
-    """Embed uint8 pictures ``(n, 3, 64, 64)``, float32 ``(n, 160)``."""
+    """Embed uint8 pictures ``(n, 3, 64, 64)``, float32 ``(n, 320)``."""
     judge.eval()
     return torch.cat([judge(normalise(p)) for p in pictures.split(batch_size)])
 
@@ -184,21 +228,41 @@ def fit_probes(judge: nn.Module, seed: int, n_scenes: int = N_PROBE_SCENES) -> P
     Returns
     -------
     dict
-        For each factor weights ``(n_names, 160)`` and biases ``(n_names,)``, float32.
+        For each factor weights ``(n_names, 320)`` and biases ``(n_names,)``, float32.
     """
     scenes = sample_scenes(n_scenes, derive_seed(seed, "judge", "probes"))
     embeddings = embed_pictures(judge, scene_pictures(scenes)).numpy().astype(np.float64)
     factors = factor_table(scenes)
-    probes: Probes = {}
-    for name, values in PROBED.items():
-        labels = np.array([values.index(value) for value in factors[name]])
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=2000))
-        model.fit(embeddings, labels)
-        scaler, regression = model[0], model[1]
-        weight = regression.coef_ / scaler.scale_
-        bias = regression.intercept_ - weight @ scaler.mean_
-        probes[name] = (weight.astype(np.float32), bias.astype(np.float32))
-    return probes
+    return {
+        "category": _one_against_rest(embeddings, factors, "category", "colour", HELD_OUT),
+        "colour": _one_against_rest(
+            embeddings, factors, "colour", "category", [(b, a) for a, b in HELD_OUT]
+        ),
+    }
+
+
+def _one_against_rest(
+    embeddings: np.ndarray,
+    factors: pd.DataFrame,
+    name: str,
+    other: str,
+    held_out: Sequence[tuple[str, str]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a logistic regression for each name, without scenes whose other factor never meets it.
+
+    With them, the probe of faces would learn that what is blue is no face.
+    """
+    scaler = StandardScaler().fit(embeddings)
+    scaled = scaler.transform(embeddings)
+    weights, biases = [], []
+    for value in PROBED[name]:
+        never = [b for a, b in held_out if a == value]
+        rows = ~factors[other].isin(never).to_numpy()
+        model = LogisticRegression(C=1.0, max_iter=2000)
+        model.fit(scaled[rows], (factors[name] == value)[rows])
+        weights.append(model.coef_[0] / scaler.scale_)
+        biases.append(model.intercept_[0] - weights[-1] @ scaler.mean_)
+    return np.asarray(weights, dtype=np.float32), np.asarray(biases, dtype=np.float32)
 
 
 def read_off(probe: tuple[np.ndarray, np.ndarray], embeddings: np.ndarray) -> np.ndarray:
