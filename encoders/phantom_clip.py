@@ -135,9 +135,7 @@ def clip_trainer(
 
 
 @torch.inference_mode()
-def embed_pictures(
-    network: nn.Module, pictures: torch.Tensor, batch_size: int = 256
-) -> torch.Tensor:
+def embed_pictures(network: CLIP, pictures: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Embed uint8 pictures ``(n, 3, 64, 64)``, not normalised, float32 ``(n, 64)``."""
     network.eval()
     parts = [network.encode_image(normalise(p)) for p in pictures.split(batch_size)]
@@ -145,7 +143,7 @@ def embed_pictures(
 
 
 @torch.inference_mode()
-def embed_captions(network: nn.Module, captions: list[str]) -> torch.Tensor:
+def embed_captions(network: CLIP, captions: list[str]) -> torch.Tensor:
     """Embed captions, not normalised, float32 ``(n, 64)``."""
     network.eval()
     tokenizer = SimpleTokenizer(context_length=MODEL_CFG["text_cfg"]["context_length"])
@@ -165,14 +163,14 @@ def unit_scale(network: CLIP, pictures: torch.Tensor, captions: list[str]) -> No
     network.text_projection /= embed_captions(network, captions).square().mean().sqrt()
 
 
-def zero_shot(network: nn.Module, pictures: torch.Tensor, prompts: list[str]) -> np.ndarray:
+def zero_shot(network: CLIP, pictures: torch.Tensor, prompts: list[str]) -> np.ndarray:
     """Say for each picture which prompt is nearest in angle, int ``(n,)``."""
     image = nn.functional.normalize(embed_pictures(network, pictures), dim=1)
     text = nn.functional.normalize(embed_captions(network, prompts), dim=1)
     return (image @ text.T).argmax(dim=1).numpy()
 
 
-def clip_scores(network: nn.Module, scenes: list[Scene]) -> dict[str, float]:
+def clip_scores(network: CLIP, scenes: list[Scene]) -> dict[str, float]:
     """Score a network on scenes: zero-shot category and colour, picture to caption.
 
     Returns

@@ -177,8 +177,9 @@ class SelfDistillation(nn.Module):
     @torch.no_grad()
     def move_teacher(self) -> None:
         """Move the teacher a little towards the student."""
-        teacher, student = list(self.teacher.parameters()), list(self.student.parameters())
-        torch._foreach_lerp_(teacher, student, 1 - TEACHER_MOMENTUM)
+        pairs = zip(self.teacher.parameters(), self.student.parameters(), strict=True)
+        for teacher, student in pairs:
+            teacher.lerp_(student, 1 - TEACHER_MOMENTUM)
 
 
 def judge_trainer(
