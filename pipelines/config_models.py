@@ -108,7 +108,9 @@ class ReconstructSection(Section):
     n_steps: int = Field(20, ge=1, description="Denoising steps")
     guidance_scale: float = Field(1.0, ge=1, description="Classifier-free guidance; 1 is off")
     noise_level: int = Field(0, ge=0, description="Noise added to the embedding (unCLIP)")
-    strength: float = Field(0.75, gt=0, le=1, description="img2img strength of `combined`")
+    strength: float = Field(
+        0.85, gt=0, le=1, description="img2img strength of `combined`; MindEye uses 0.85"
+    )
     n_controls: int | None = Field(
         None, ge=2, description="Items for each control; without it as many as there are"
     )
