@@ -74,7 +74,8 @@ def test_embedding_one_picture_equals_embedding_it_in_a_batch(clip, judge):
 
 def test_probes_of_the_judge_read_unseen_scenes(judge):
     scores = phantom_judge.judge_scores(*judge, UNSEEN)
-    assert scores["category"] > 0.85
+    # chance is 1/6; the card says 0.73 and 1.00
+    assert scores["category"] > 0.6
     assert scores["colour"] > 0.85
 
 
