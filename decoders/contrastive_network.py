@@ -27,7 +27,7 @@ class NetworkShape:
     n_blocks: int = 2
     dropout: float = 0.3
     subject_dropout: float = 0.3
-    voxel_dropout: float = 0.6
+    voxel_dropout: float = 0.8
 
 
 class ResidualBlock(nn.Module):

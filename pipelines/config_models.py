@@ -80,7 +80,7 @@ class ContrastiveDecoderSection(DecoderSection):
     n_blocks: int = Field(2, ge=0, description="Residual blocks")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropout of the trunk")
     subject_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after the subject layer")
-    voxel_dropout: float = Field(0.6, ge=0, lt=1, description="Voxels left out of a step")
+    voxel_dropout: float = Field(0.8, ge=0, lt=1, description="Voxels left out of a step")
     n_epochs: int = Field(120, ge=1, description="Passes over the training trials")
     batch_size: int = Field(128, ge=4, description="Trials in a batch")
     learning_rate: float = Field(1e-3, gt=0, description="Peak of the one-cycle schedule")
