@@ -37,7 +37,7 @@ def four_at_a_time(
     weights: np.ndarray, shards: list[np.ndarray], n_top: int
 ) -> tuple[np.ndarray, float]:
     """Project as published: softmax over the whole bank for four voxels, then the next four."""
-    bank = torch.cat([torch.from_numpy(np.asarray(s)) for s in shards])
+    bank = torch.cat([torch.from_numpy(np.array(s)) for s in shards])
     norm = torch.linalg.vector_norm(bank, dim=1)
     unit = bank / norm[:, None]
     given = torch.nn.functional.normalize(torch.from_numpy(weights), dim=1)
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--n-units", type=int, default=20_000)
     parser.add_argument("--n-entries", type=int, default=100_000)
     parser.add_argument("--embed-dim", type=int, default=512)
-    parser.add_argument("--n-published", type=int, default=400)
+    parser.add_argument("--n-published", type=int, default=100)
     parser.add_argument("--n-top", type=int, default=32)
     print(measure(**vars(parser.parse_args())))
 

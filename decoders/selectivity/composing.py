@@ -1,5 +1,6 @@
 """From keywords to a sentence: a real caption of the unit's pictures, cut down to its keywords."""
 
+import re
 from collections.abc import Sequence
 
 from calcarine.decoders.selectivity.terms import FUNCTION_WORDS, singular, words_of
@@ -57,11 +58,14 @@ def _n_said(caption: str, wanted: set[str], known: frozenset[str]) -> int:
 def _phrases(sentence: str) -> list[list[str]]:
     """Cut a sentence where function words begin after content words."""
     phrases: list[list[str]] = []
-    for word in words_of(sentence):
-        is_function = word in FUNCTION_WORDS
-        if not phrases or (is_function and phrases[-1][-1] not in FUNCTION_WORDS):
-            phrases.append([])
-        phrases[-1].append(word)
+    for clause in re.split(r"[,;:.!?]", sentence):
+        begins = True
+        for word in words_of(clause):
+            is_function = word in FUNCTION_WORDS
+            if begins or (is_function and phrases[-1][-1] not in FUNCTION_WORDS):
+                phrases.append([])
+            begins = False
+            phrases[-1].append(word)
     return phrases
 
 
@@ -72,8 +76,10 @@ def _cut(phrase: list[str], wanted: set[str], known: frozenset[str]) -> list[str
         return []
     function = [w for w in phrase if w in FUNCTION_WORDS]
     if kept[-1] != content[-1]:
-        names_place = bool(function) and function[0] not in _ARTICLES and function[0] != "of"
-        kept.append("part" if names_place and "there" not in function else "thing")
+        names_place = bool(function) and function[0] not in (*_ARTICLES, "of", "there")
+        is_plural = singular(content[-1], known) != content[-1]
+        kept.append("part" if names_place else "things" if is_plural else "thing")
+        function = ["a" if word == "some" else word for word in function]
     return [*function, *kept]
 
 

@@ -174,6 +174,7 @@ def mine_keywords(
     terms: Terms,
     directions: np.ndarray | None,
     mining: Mining,
+    proposed: Sequence[frozenset[str]] | None = None,
 ) -> list[list[Keyword]]:
     """Choose the keywords of each unit's caption.
 
@@ -195,6 +196,8 @@ def mine_keywords(
         From `term_directions`; without them no keyword is refused for the unit's weights.
     mining
         How.
+    proposed
+        Terms that a unit's keywords may be taken from, one set a unit; without it all.
 
     Returns
     -------
@@ -209,11 +212,13 @@ def mine_keywords(
         closeness = affinities(weights, directions, mining.affinity_temperature)
         allowed &= closeness >= mining.min_affinity
     allowed[(top_entries < 0).any(axis=1)] = False
-    dense = terms.shares.tocsc()
+    if proposed is not None:
+        allowed &= np.array([[term in own for term in terms.names] for own in proposed])
+    columns = _Columns(terms.shares)
     out = []
     for unit, entries in enumerate(top_entries):
         candidates = np.flatnonzero(allowed[unit])
-        chosen = _grow(candidates, entries, dense, mining) if len(candidates) else []
+        chosen = _grow(candidates, entries, columns, mining) if len(candidates) else []
         out.append(
             [
                 Keyword(
@@ -230,11 +235,27 @@ def mine_keywords(
     return out
 
 
+class _Columns:
+    """Columns of a sparse table, each made dense once."""
+
+    def __init__(self, shares: csr_array) -> None:
+        self._table = shares.tocsc()
+        self._dense: dict[int, np.ndarray] = {}
+
+    def of(self, columns: np.ndarray) -> np.ndarray:
+        """Give some columns, shape (n_rows, len(columns))."""
+        for column in columns:
+            if column not in self._dense:
+                own = self._table[:, [column]].toarray()[:, 0]
+                self._dense[column] = own.astype(np.float32)
+        return np.stack([self._dense[column] for column in columns], axis=1)
+
+
 def _grow(
-    candidates: np.ndarray, entries: np.ndarray, shares: csr_array, mining: Mining
+    candidates: np.ndarray, entries: np.ndarray, columns: _Columns, mining: Mining
 ) -> list[int]:
     """Add terms while the penalised log probability of the whole caption grows."""
-    of_bank = shares[:, candidates].toarray()
+    of_bank = columns.of(candidates)
     of_unit = of_bank[entries]
     n_bank, n_unit = len(of_bank), len(of_unit)
     said_bank, said_unit = np.ones((n_bank, 1)), np.ones((n_unit, 1))

@@ -13,9 +13,14 @@ from calcarine.data.errors import CalcarineError
 # words that carry no content of a picture; kept short, because whatever is common in a bank is
 # held down by its base rate anyway
 FUNCTION_WORDS = frozenset(
-    "a an the this that these those some any its it his her their there here is are was were be "
-    "being been has have having and or but of at in on to by for from with without against as "
-    "into onto over under near next up down out off".split()
+    (
+        *("a", "an", "the", "this", "that", "these", "those", "some", "any"),
+        *("it", "its", "his", "her", "their", "there", "here"),
+        *("is", "are", "was", "were", "be", "being", "been", "has", "have", "having"),
+        *("and", "or", "but", "of", "at", "in", "on", "to", "by", "for", "from", "with"),
+        *("without", "against", "as", "into", "onto", "over", "under", "near", "next"),
+        *("up", "down", "out", "off"),
+    )
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+")
 
