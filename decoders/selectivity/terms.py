@@ -22,7 +22,7 @@ FUNCTION_WORDS = frozenset(
         *("up", "down", "out", "off"),
     )
 )
-_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 def words_of(sentence: str) -> list[str]:
