@@ -1,7 +1,7 @@
 """Scores of captions against reference sentences, as the caption literature defines them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -166,7 +166,7 @@ def _cider_pair(
 
 
 def names_concept(
-    sentences: Sentences, concepts: Sequence[str], words: dict[str, Sequence[str]]
+    sentences: Sentences, concepts: Sequence[str], words: Mapping[str, Sequence[str]]
 ) -> np.ndarray:
     """Tell whether a sentence names its item's concept and no other.
 

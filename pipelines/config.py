@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
+from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import BidsSource, FmriRecording, Source, SplitSection
 from calcarine.pipelines.config_models import (
     Decoder,
@@ -44,6 +45,7 @@ class Config(Section):
     encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
+    caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
     @property
@@ -71,6 +73,9 @@ class Config(Section):
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
+        for name, caption in self.caption.items():
+            named = {"texts": caption.texts, "picture_judge": caption.picture_judge}
+            wanted |= {f"caption.{name}.{key}": n for key, n in named.items() if n is not None}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
         drivers |= {
@@ -78,7 +83,12 @@ class Config(Section):
             for n, r in self.reconstruct.items()
             if r.low_level is not None
         }
+        for name, caption in self.caption.items():
+            routes = {"trials": caption.trials, "nearest": caption.nearest}
+            drivers |= {f"caption.{name}.{key}": n for key, n in routes.items() if n is not None}
         _all_in(drivers, list(self.decode), "decode")
+        encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
+        _all_in(encoders, list(self.encode), "encode")
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

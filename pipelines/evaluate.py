@@ -15,6 +15,7 @@ from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
@@ -45,6 +46,12 @@ def run(config: Config, subject: str) -> None:
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)
+    tables = []
+    for name in config.caption:
+        rows, table = caption_results(config, subject, name, split)
+        scores += rows
+        tables.append(table)
+    write_selectivity(config, subject, tables)
     write_scores(layout.metrics(subject), scores)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
     with new_file(layout.unit_scores(subject)) as temporary:

@@ -42,6 +42,9 @@ class Step:
 
 _SCIENCE = tuple(n for n in Config.model_fields if n not in ("out", "container"))
 
+# sections that are tables of names
+_BY_NAME = ("embeddings", "encode", "decode", "reconstruct", "caption")
+
 STEPS: dict[str, Step] = {
     "source": Step("source", ("subject",), ("source", "seed")),
     "prepare": Step("prepare", ("subject",), ("source", "recording", "split", "seed")),
@@ -50,8 +53,11 @@ STEPS: dict[str, Step] = {
     "decode": Step("decode", ("subject", "name"), ("decode", "seed")),
     "decode-group": Step("decode_group", ("name",), ("decode", "seed", "subjects")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
+    "caption": Step("caption", ("subject", "name"), ("caption", "seed")),
     "evaluate": Step(
-        "evaluate", ("subject",), ("source", "encode", "decode", "reconstruct", "evaluate", "seed")
+        "evaluate",
+        ("subject",),
+        ("source", "encode", "decode", "reconstruct", "caption", "evaluate", "seed"),
     ),
     "report": Step("report", ("subject",), _SCIENCE),
     "index": Step("report_index", (), ("name", "subjects", "claim_limit")),
@@ -115,7 +121,7 @@ def settings_digest(name: str, config: Config, item: str | None = None) -> str:
     dumped = config.model_dump(mode="json")
     for section in step_named(name).sections:
         value = dumped[section]
-        if item is not None and section in ("embeddings", "encode", "decode", "reconstruct"):
+        if item is not None and section in _BY_NAME:
             value = value[item]
         values[section] = value
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -22,6 +22,7 @@ from calcarine.data.phantom.experiment import (
     plan_runs,
 )
 from calcarine.data.phantom.regions import REGIONS
+from calcarine.data.phantom.scene_captions import word_families
 from calcarine.data.phantom.truth import write_truth
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import write_stimuli
@@ -86,6 +87,7 @@ def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> Non
         for name, picture in zip(scenes.table["file"], scenes.pictures, strict=True):
             Image.fromarray(picture).save(folder / name)
         write_stimuli(folder / "stimuli.tsv", scenes.table)
+        write_json(folder / "families.json", word_families())
 
 
 def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:

@@ -1,7 +1,7 @@
 """Weights of units to sentences: the pictures a unit prefers, their common words, a sentence."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -221,6 +221,8 @@ def caption_reliability(
     judge
         Compares sentences by their keywords.
     """
+    # keywords are compared; sentences need not be written
+    chain = replace(chain, composer=lambda keywords, of_unit, known: "")
     own = judge.embed([" ".join(c.terms) for c in captions])
     size = np.linalg.norm(weights, axis=1)
     agreement, cosine = np.zeros(len(weights)), np.zeros(len(weights))

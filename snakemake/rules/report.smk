@@ -10,6 +10,8 @@ rule evaluate:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.selectivity("{subject}"),
+        TREE.selectivity("{subject}").with_suffix(".json"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -30,6 +32,7 @@ rule report:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.selectivity("{subject}"),
         all_predictions,
         recording("{subject}"),
     output:
