@@ -12,6 +12,7 @@ from calcarine.pipelines.sections.metrics import metrics
 from calcarine.pipelines.sections.provenance import provenance
 from calcarine.pipelines.sections.quality import quality
 from calcarine.pipelines.sections.reconstruction import reconstruction
+from calcarine.pipelines.sections.selectivity import selectivity
 from calcarine.pipelines.sections.summary import summary
 from calcarine.pipelines.subject_record import SubjectRecord, read_record
 
@@ -22,6 +23,7 @@ SECTIONS = (
     encoding,
     decoding,
     reconstruction,
+    selectivity,
     metrics,
     failures,
     methods,
