@@ -27,10 +27,10 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 def run(context: typer.Context, config: ConfigPath) -> None:
     """Run the whole workflow; what follows CONFIG goes to Snakemake (-n, -j 8, …)."""
     from calcarine.pipelines.config import load_config
-    from calcarine.pipelines.workflow import run_workflow
+    from calcarine.pipelines.workflow import become_workflow
 
     load_config(config)
-    raise typer.Exit(run_workflow(config, context.args))
+    become_workflow(config, context.args)
 
 
 @app.command()
