@@ -115,6 +115,23 @@ def info(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output tree of one run.")],
+    second: Annotated[Path, typer.Argument(help="Output tree of the other.")],
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+) -> None:
+    """Tell what differs between two runs; exit code 1 where something does."""
+    from calcarine.data.atomic import write_text
+    from calcarine.pipelines.compare import compare_trees, comparison_page, comparison_text
+
+    found = compare_trees(first, second)
+    if html is not None:
+        write_text(html, comparison_page(found))
+    typer.echo(comparison_text(found))
+    raise typer.Exit(0 if found.same else 1)
+
+
+@app.command()
 def convert(
     release: Annotated[str, typer.Argument(help="Name of the release: haxby2001.")],
     source: Annotated[Path, typer.Argument(help="Folder of the release.")],

@@ -52,10 +52,10 @@ def finish(process, cwd):
 
 
 def jobs(*columns, states="all"):
-    """List what Slurm knows of its jobs; a rule's name is the comment that the plugin writes."""
+    """List the workflow's jobs that Slurm knows; the plugin writes a rule's name as comment."""
     call = ["squeue", "--noheader", "--states", states, "--Format", ",".join(columns)]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
-    return [line.split() for line in done.stdout.splitlines() if line.strip()]
+    return [line.split() for line in done.stdout.splitlines() if "rule_" in line]
 
 
 def rule_of(comment):
@@ -129,7 +129,7 @@ def test_cancelled_and_killed_it_ends_with_the_same_numbers(calm, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     subprocess.run(["scancel", "--user", str(os.geteuid())], check=True)
-    wait_for(lambda: not jobs("JobID:20", states="running,pending,completing"))
+    wait_for(lambda: not jobs("JobID:20", "Comment:200", states="running,pending,completing"))
     unlock = [sys.executable, "-m", "calcarine.pipelines", "run", str(config), "--unlock"]
     subprocess.run(unlock, cwd=tmp_path, check=True, capture_output=True)
     finish(start(config, tmp_path), tmp_path)
