@@ -9,7 +9,7 @@ import calcarine.encoders
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import write_model
 from calcarine.encoders.pretrained import list_pretrained, load_pretrained
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 
 CARD = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calcarine.encoders.block_statistics import BlockStatistics
+from calcarine.encoders.ridge.statistics import BlockStatistics
 
 # losses relative to the mean predictor, shape (n_alphas, n_targets), of some targets
 LossCurve = Callable[[np.ndarray | slice, np.ndarray], np.ndarray]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.block_statistics import (
+from calcarine.encoders.ridge.statistics import (
     add_responses,
     block_rows,
     block_statistics,

@@ -6,8 +6,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.ridge import RidgeCV
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.estimators import RidgeCV
+from calcarine.encoders.ridge.solver import solve_ridge
 
 
 @parametrize_with_checks([RidgeCV(), RidgeCV(method="gcv")])

@@ -6,8 +6,8 @@ from sklearn.linear_model import RidgeCV as ScikitRidgeCV
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.grouped_folds import grouped_folds
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.folds import grouped_folds
+from calcarine.encoders.ridge.solver import solve_ridge
 
 
 def planted(rng, n_samples, n_features, n_targets, decay=0.6):

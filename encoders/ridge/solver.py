@@ -8,13 +8,9 @@ import numpy as np
 from tqdm import tqdm
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.block_statistics import (
-    BlockStatistics,
-    add_responses,
-    feature_statistics,
-)
-from calcarine.encoders.grouped_folds import grouped_folds
-from calcarine.encoders.penalty_search import (
+from calcarine.encoders.ridge.axes import PrincipalAxes, principal_axes
+from calcarine.encoders.ridge.folds import grouped_folds
+from calcarine.encoders.ridge.penalty_search import (
     ChosenPenalties,
     FoldBasis,
     choose_penalties,
@@ -22,7 +18,11 @@ from calcarine.encoders.penalty_search import (
     gcv_losses,
     kfold_losses,
 )
-from calcarine.encoders.principal_axes import PrincipalAxes, principal_axes
+from calcarine.encoders.ridge.statistics import (
+    BlockStatistics,
+    add_responses,
+    feature_statistics,
+)
 
 Method = Literal["kfold", "gcv"]
 _DECADES, _N_ALPHAS = 4.0, 20

@@ -3,7 +3,7 @@ import pytest
 from sklearn.model_selection import GroupKFold, KFold
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.grouped_folds import grouped_folds
+from calcarine.encoders.ridge.folds import grouped_folds
 
 
 def test_groups_never_straddle_and_folds_are_even(rng):
