@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from calcarine.encoders.ridge.solver import Method, solve_ridge
+from calcarine.encoders.ridge.chunk_solver import Method
+from calcarine.encoders.ridge.solver import solve_ridge
 
 
 class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -1,39 +1,17 @@
-"""The penalty of every target: held-out errors on a grid, from block statistics alone."""
+"""The penalty of every target: on a grid, around a first guess, or between the points of a grid."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from calcarine.encoders.ridge.statistics import BlockStatistics
+from calcarine.encoders.ridge.losses import ALL, Loss
 
-# losses relative to the mean predictor, shape (n_alphas, n_targets), of some targets
-LossCurve = Callable[[np.ndarray | slice, np.ndarray], np.ndarray]
+Search = Literal["grid", "bracket", "continuous"]
 
 _TIE = 3e-7  # losses that float32 cannot tell apart go to the larger penalty
 _N_FURTHER = 10
-
-
-@dataclass(frozen=True)
-class FoldBasis:
-    """What a fold's features contribute to the errors of every target.
-
-    Attributes
-    ----------
-    held_out
-        Number of the block.
-    eigenvalues, axes
-        Of the centred training Gram matrix, shapes (n_axes,) and (n_features, n_axes), float32
-        axes; null directions are left out.
-    root
-        Upper trapezoidal R with RᵀR the test Gram matrix along the axes, float32, shape
-        (min(n_test, n_axes), n_axes).
-    """
-
-    held_out: int
-    eigenvalues: np.ndarray
-    axes: np.ndarray
-    root: np.ndarray
+_N_PARABOLAS = 4
 
 
 @dataclass(frozen=True)
@@ -47,9 +25,9 @@ class ChosenPenalties:
     loss
         Held-out squared error over that of the mean predictor, less one; shape (n_targets,).
     at_lower, at_upper
-        Whether the choice is the smallest or the largest that was tried, shape (n_targets,).
+        Whether the choice is the smallest or the largest that was open to it, shape (n_targets,).
     tried
-        All penalties that some target was tried with, rising.
+        The grid, and all penalties beyond it that some target was tried with, rising.
     """
 
     alpha: np.ndarray
@@ -59,163 +37,170 @@ class ChosenPenalties:
     tried: np.ndarray
 
 
-def fold_bases(statistics: BlockStatistics) -> list[FoldBasis]:
-    """Decompose the features of every fold, each block held out once.
+@dataclass(frozen=True)
+class _Ladder:
+    """The grid with the steps beyond its ends; `curve` is NaN where nothing was evaluated."""
 
-    Parameters
-    ----------
-    statistics
-        With or without targets.
-    """
-    bases = []
-    for held_out in range(statistics.n_blocks):
-        moments = statistics.feature_moments(held_out)
-        eigenvalues, axes = np.linalg.eigh(moments.train_gram)
-        keep = _positive(eigenvalues)
-        eigenvalues, axes = eigenvalues[keep], axes[:, keep]
-        root = _gram_root(moments.test_gram, axes, int(statistics.n_samples[held_out]))
-        bases.append(
-            FoldBasis(
-                held_out,
-                eigenvalues,
-                np.ascontiguousarray(axes, dtype=np.float32),
-                np.ascontiguousarray(root, dtype=np.float32),
-            )
-        )
-    return bases
+    alphas: np.ndarray
+    first: int
+    last: int
+    curve: np.ndarray
 
+    def best(self) -> np.ndarray:
+        """Find the largest penalty of least loss, shape (n_targets,)."""
+        least = np.nanmin(self.curve, axis=0)
+        tied = self.curve <= least + _TIE * np.abs(least)
+        return len(self.alphas) - 1 - np.argmax(tied[::-1], axis=0)
 
-def _gram_root(test_gram: np.ndarray, axes: np.ndarray, n_test: int) -> np.ndarray:
-    if n_test >= axes.shape[1]:
-        try:
-            return np.linalg.cholesky(axes.T @ test_gram @ axes).T
-        except np.linalg.LinAlgError:
-            pass  # test samples that repeat each other: the rank is lower than their number
-    eigenvalues, vectors = np.linalg.eigh(test_gram)
-    keep = _positive(eigenvalues)
-    factor = np.sqrt(eigenvalues[keep])[:, None] * (vectors[:, keep].T @ axes)
-    return np.asarray(np.linalg.qr(factor, mode="r"))
+    def at(self, rungs: np.ndarray) -> np.ndarray:
+        """Give the loss of every target at a rung of its own."""
+        return self.curve[rungs, np.arange(len(rungs))]
 
+    def limits(self, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the lowest and highest rung open to targets: beyond the grid if it beats the mean.
 
-def _positive(eigenvalues: np.ndarray) -> np.ndarray:
-    floor = eigenvalues.max(initial=0.0) * len(eigenvalues) * np.finfo(np.float64).eps
-    return eigenvalues > floor
-
-
-def kfold_losses(statistics: BlockStatistics, bases: list[FoldBasis]) -> LossCurve:
-    """Give the exact K-fold squared error of targets as a function of the penalty.
-
-    The error that weights w make on a held-out block, less that of the training mean, is
-    |Rw|² − 2 wᵀc: no prediction is formed. Errors of all folds are added, so that every sample
-    counts once whatever the sizes of the folds.
-    """
-
-    def losses(targets: np.ndarray | slice, alphas: np.ndarray) -> np.ndarray:
-        of_targets = statistics.select(targets)
-        total_xty = of_targets.xty.sum(axis=0)
-        gains = np.zeros((len(alphas), of_targets.n_targets))
-        baseline = np.zeros(of_targets.n_targets)
-        for basis in bases:
-            moments = of_targets.target_moments(basis.held_out, total_xty)
-            baseline += moments.test_squares
-            train, test = basis.axes.T @ moments.train_cross, basis.axes.T @ moments.test_cross
-            gains += _fold_gains(basis, train, test, alphas)
-        return _relative(gains, baseline)
-
-    return losses
-
-
-def _fold_gains(
-    basis: FoldBasis, train: np.ndarray, test: np.ndarray, alphas: np.ndarray
-) -> np.ndarray:
-    """Squared error of every penalty less that of the mean, shape (n_alphas, n_targets)."""
-    shrinkage = (1.0 / (basis.eigenvalues + alphas[:, None])).astype(np.float32)
-    gains = -2.0 * (shrinkage @ (train * test)).astype(np.float64)
-    weights = np.empty_like(train)
-    predicted = np.empty((len(basis.root), train.shape[1]), dtype=np.float32)
-    for i in range(len(alphas)):
-        np.multiply(train, shrinkage[i][:, None], out=weights)
-        _upper_product(basis.root, weights, predicted)
-        gains[i] += np.einsum("mv,mv->v", predicted, predicted)
-    return gains
-
-
-def _upper_product(root: np.ndarray, weights: np.ndarray, out: np.ndarray) -> None:
-    # the lower triangle of the root is zero: strips of rows skip most of it
-    step = max(64, -(-root.shape[1] // 8))
-    for start in range(0, len(root), step):
-        stop = start + step
-        np.matmul(root[start:stop, start:], weights[start:], out=out[start:stop])
-
-
-def gcv_losses(statistics: BlockStatistics, variances: np.ndarray) -> LossCurve:
-    """Give generalised cross-validation of targets as a function of the penalty.
-
-    RSS(α)/n / (1 − df/n)², where df counts the mean too (Golub, Heath & Wahba 1979,
-    doi:10.1080/00401706.1979.10489751).
-
-    Parameters
-    ----------
-    statistics
-        One block of features along their principal axes.
-    variances
-        Squared length of each feature, shape (n_features,).
-    """
-    n_samples = int(statistics.n_samples[0])
-
-    def losses(targets: np.ndarray | slice, alphas: np.ndarray) -> np.ndarray:
-        of_targets = statistics.select(targets)
-        mean = of_targets.sum_y[0] / n_samples
-        squares = np.maximum(of_targets.sum_yy[0] - n_samples * mean**2, 0.0)
-        hat = variances / (variances + alphas[:, None])
-        explained = np.float32((2 * hat - hat**2) / variances) @ np.square(of_targets.xty[0])
-        freedom = (n_samples - 1 - hat.sum(axis=1)) / (n_samples - 1)
-        residual = _relative(-explained.astype(np.float64), squares) + 1.0
-        return np.where(squares > 0, residual / freedom[:, None] ** 2 - 1.0, 0.0)
-
-    return losses
-
-
-def _relative(gains: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    return np.divide(gains, baseline, out=np.zeros_like(gains), where=baseline > 0)
+        Where the largest penalty of the grid does not beat the mean predictor, none larger can do
+        much.
+        """
+        beats = loss < 0
+        last = len(self.alphas) - 1
+        return np.where(beats, 0, self.first), np.where(beats, last, self.last)
 
 
 def choose_penalties(
-    losses: LossCurve, alphas: np.ndarray, n_targets: int, extend: bool
+    loss: Loss,
+    alphas: np.ndarray,
+    extend: bool,
+    search: Search = "grid",
+    guess: Loss | None = None,
 ) -> ChosenPenalties:
     """Choose the penalty of least loss for every target.
 
     Parameters
     ----------
-    losses
-        Loss curve of the targets.
+    loss
+        Loss of the targets.
     alphas
         Grid, rising, evenly spaced in log α if it is to be extended.
-    n_targets
-        Number of targets.
     extend
         Go on beyond the grid, in steps of the same size, for the targets whose best penalty
-        stands at its end and beats the mean predictor. Where the largest penalty does not
-        beat it, none larger can do much, and the choice stays there.
+        stands at its end and beats the mean predictor.
+    search
+        `grid` looks at every point. `bracket` starts from the best point of `guess` and goes
+        downhill, so that it evaluates three or four points a target; targets that nothing predicts
+        get the whole grid, because their curves are flat. `continuous` is `bracket`, then
+        parabolas in log α between the neighbours of the best point.
+    guess
+        A cheap loss of the same targets, for `bracket` and `continuous`; without it they begin
+        with the whole grid.
     """
-    on_grid = losses(slice(None), alphas)
-    alpha, loss = _least(on_grid, alphas)
-    edges = {0: np.full(n_targets, alphas[0]), -1: np.full(n_targets, alphas[-1])}
-    tried = alphas
-    for end, edge in edges.items() if extend else ():
-        targets = np.flatnonzero((alpha == edge) & (loss < 0))
+    n_further = _N_FURTHER if extend and len(alphas) > 1 else 0
+    ladder = _ladder(alphas, n_further, loss.n_targets)
+    if search == "grid" or guess is None:
+        ladder.curve[ladder.first : ladder.last + 1] = loss.shared(ALL, alphas)
+        _extend(loss, ladder, n_further)
+    else:
+        _descend(loss, ladder, guess)
+    rungs = ladder.best()
+    found = ladder.at(rungs)
+    low, high = ladder.limits(found)
+    seen = np.isfinite(ladder.curve).any(axis=1)
+    seen[ladder.first : ladder.last + 1] = True
+    chosen = ladder.alphas[rungs].copy()
+    if search == "continuous":
+        chosen, found = _between(loss, ladder, rungs)
+    return ChosenPenalties(chosen, found, rungs == low, rungs == high, ladder.alphas[seen])
+
+
+def _ladder(alphas: np.ndarray, n_further: int, n_targets: int) -> _Ladder:
+    steps = np.arange(1.0, n_further + 1)
+    below = alphas[0] * (alphas[min(1, len(alphas) - 1)] / alphas[0]) ** -steps[::-1]
+    above = alphas[-1] * (alphas[-1] / alphas[max(-2, -len(alphas))]) ** steps
+    rungs = np.concatenate([below, alphas, above])
+    curve = np.full((len(rungs), n_targets), np.nan)
+    return _Ladder(rungs, n_further, n_further + len(alphas) - 1, curve)
+
+
+def _extend(loss: Loss, ladder: _Ladder, n_further: int) -> None:
+    """Evaluate all further steps for the targets at an end of the grid that beat the mean."""
+    if not n_further:
+        return
+    rungs = ladder.best()
+    beats = ladder.at(rungs) < 0
+    ends = ((ladder.first, slice(0, ladder.first)), (ladder.last, slice(ladder.last + 1, None)))
+    for end, beyond in ends:
+        targets = np.flatnonzero((rungs == end) & beats)
         if targets.size:
-            step = alphas[1] / alphas[0] if end else alphas[0] / alphas[1]
-            further = alphas[end] * step ** np.arange(1.0, _N_FURTHER + 1)
-            curve = np.concatenate([on_grid[:, targets], losses(targets, further)])
-            alpha[targets], loss[targets] = _least(curve, np.concatenate([alphas, further]))
-            edge[targets] = further[-1]
-            tried = np.union1d(tried, further)
-    return ChosenPenalties(alpha, loss, alpha == edges[0], alpha == edges[-1], tried)
+            ladder.curve[beyond, targets] = loss.shared(targets, ladder.alphas[beyond])
 
 
-def _least(curve: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    least = curve.min(axis=0)
-    tied = curve <= least + _TIE * np.abs(least)
-    best = np.argmax(np.where(tied, alphas[:, None], 0.0), axis=0)
-    return alphas[best], curve[best, np.arange(len(best))]
+def _descend(loss: Loss, ladder: _Ladder, guess: Loss) -> None:
+    grid = slice(ladder.first, ladder.last + 1)
+    curve = guess.shared(ALL, ladder.alphas[grid])
+    start = ladder.first + len(curve) - 1 - np.argmin(curve[::-1], axis=0)
+    everyone = np.arange(loss.n_targets)
+    for shift in (0, -1, 1):
+        rungs = np.clip(start + shift, ladder.first, ladder.last)
+        ladder.curve[rungs, everyone] = loss.each(ALL, ladder.alphas[rungs])
+    hopeless = np.flatnonzero(np.nanmin(ladder.curve, axis=0) >= 0)
+    if hopeless.size:
+        ladder.curve[grid, hopeless] = loss.shared(hopeless, ladder.alphas[grid])
+    while _step(loss, ladder):
+        pass
+
+
+def _step(loss: Loss, ladder: _Ladder) -> bool:
+    """Evaluate one unknown neighbour of every best rung that has one."""
+    rungs = ladder.best()
+    low, high = ladder.limits(ladder.at(rungs))
+    moved = False
+    for shift in (-1, 1):
+        beside = np.clip(rungs + shift, low, high)
+        targets = np.flatnonzero(np.isnan(ladder.at(beside)))
+        if targets.size:
+            rung = beside[targets]
+            ladder.curve[rung, targets] = loss.each(targets, ladder.alphas[rung])
+            moved = True
+    return moved
+
+
+def _between(loss: Loss, ladder: _Ladder, rungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Follow parabolas through three points of log α for the targets with two neighbours."""
+    logs = np.log(ladder.alphas)
+    chosen, found = ladder.alphas[rungs].copy(), ladder.at(rungs).copy()
+    inner = (rungs > 0) & (rungs < len(logs) - 1)
+    sides = np.clip(rungs - 1, 0, None), np.clip(rungs + 1, None, len(logs) - 1)
+    inner &= np.isfinite(ladder.at(sides[0])) & np.isfinite(ladder.at(sides[1]))
+    targets = np.flatnonzero(inner)
+    at = np.stack([logs[s[targets]] for s in (sides[0], rungs, sides[1])])
+    value = np.stack([ladder.at(s)[targets] for s in (sides[0], rungs, sides[1])])
+    for _ in range(_N_PARABOLAS if targets.size else 0):
+        new = _vertex(at, value)
+        at_new = loss.each(targets, np.exp(new))
+        _narrow(at, value, new, at_new)
+    better = value[1] < found[targets]
+    chosen[targets[better]] = np.exp(at[1][better])
+    found[targets[better]] = value[1][better]
+    return chosen, found
+
+
+def _vertex(at: np.ndarray, value: np.ndarray) -> np.ndarray:
+    left, right = at[1] - at[0], at[2] - at[1]
+    down, up = (value[0] - value[1]) * right, (value[2] - value[1]) * left
+    bend = down + up
+    shift = np.divide(down * right - up * left, 2 * bend, out=np.zeros_like(bend), where=bend > 0)
+    # well inside the three points, and never on the middle one again
+    new = np.clip(at[1] + shift, at[0] + 0.05 * left, at[2] - 0.05 * right)
+    return np.where(np.abs(new - at[1]) < 1e-3, at[1] + 0.05 * right, new)
+
+
+def _narrow(at: np.ndarray, value: np.ndarray, new: np.ndarray, at_new: np.ndarray) -> None:
+    """Keep three points around the lowest of four, in place."""
+    lower = at_new < value[1]
+    right = new > at[1]
+    for side, beyond in ((0, right), (2, ~right)):
+        # the old middle closes the bracket behind a new middle; else the new point closes it
+        close_old, close_new = lower & beyond, ~lower & ~beyond
+        at[side] = np.where(close_old, at[1], np.where(close_new, new, at[side]))
+        value[side] = np.where(close_old, value[1], np.where(close_new, at_new, value[side]))
+    at[1], value[1] = np.where(lower, new, at[1]), np.where(lower, at_new, value[1])
