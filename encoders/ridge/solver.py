@@ -35,11 +35,8 @@ from calcarine.encoders.ridge.routes import (
     route_costs,
 )
 from calcarine.encoders.ridge.solution import RidgeSolution, SolutionArrays
-from calcarine.encoders.ridge.statistics import (
-    BlockStatistics,
-    add_responses,
-    feature_statistics,
-)
+from calcarine.encoders.ridge.statistics import BlockStatistics
+from calcarine.encoders.ridge.summing import add_responses, feature_statistics
 from calcarine.encoders.ridge.threads import blas_threads, map_threads
 from calcarine.encoders.ridge.working_set import Sizes, chunk_size_within, working_set_bytes
 

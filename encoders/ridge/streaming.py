@@ -17,9 +17,8 @@ class RidgeStatistics:
 
     Features and targets are taken off an origin that is fixed when the object is made, so that
     products in float32 keep their digits; what is fitted does not depend on it, but for the
-    rounding of those products (about 1e-7 times the condition number of the features). The sums need
-    4 × n_blocks × n_features × n_targets bytes: this is the price of never reading the responses
-    again.
+    rounding of those products (about 1e-7 times the condition number of the features). The sums
+    need 4 × n_blocks × n_features × n_targets bytes: the price of never reading responses again.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.ridge.statistics import (
+from calcarine.encoders.ridge.summing import (
     add_responses,
     block_rows,
     block_statistics,
