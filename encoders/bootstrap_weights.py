@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.block_statistics import block_statistics
+from calcarine.encoders.ridge.summing import block_statistics
 
 
 def block_draws(n_blocks: int, n_draws: int, seed: int) -> np.ndarray:
