@@ -115,7 +115,7 @@ def excess_p_values(shares: np.ndarray, n_top: int, terms: Terms) -> np.ndarray:
     squares = np.asarray(terms.shares.multiply(terms.shares).sum(axis=0)).ravel() / n_entries
     mean = np.asarray(terms.shares.sum(axis=0)).ravel() / n_entries
     rest = 1 - (n_top - 1) / max(n_entries - 1, 1)
-    spread = np.sqrt(np.maximum(squares - mean**2, 1e-12) * rest / n_top)
+    spread = np.sqrt(np.maximum((squares - mean**2) * rest / n_top, 1e-18))
     return ndtr(-(shares - mean) / spread)
 
 
