@@ -27,7 +27,7 @@ from calcarine.decoders.losses import (
     mse,
     soft_clip,
 )
-from calcarine.decoders.training import Epoch, History, TrainingPlan, train
+from calcarine.encoders.training import Epoch, History, TrainingPlan, train
 
 
 class ContrastiveDecoder:

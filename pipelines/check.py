@@ -93,10 +93,11 @@ def model_problems(config: Config) -> list[str]:
     # torch and the model libraries take seconds to import
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.pipelines.embed import CODES
 
     problems = []
     for name, section in config.embeddings.items():
-        if section.input == "concepts":
+        if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
             model = load_embedding_model(section.model, section.layer, section.pooling)

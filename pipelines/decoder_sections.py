@@ -10,7 +10,7 @@ from calcarine.decoders.decoding_trials import Decoder
 from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_models import ContrastiveDecoderSection, RidgeDecoderSection
 
