@@ -74,8 +74,10 @@ def run_windows(run: MeegRun, raw: Any, names: list[str], windows: Windows) -> R
         verbose="error",
     )
     factors, _ = unit_scales(channel_types(epochs.info, names))
-    values = epochs.get_data(copy=False)
-    values *= factors[:, None]
+    values = np.empty((0, len(names), len(epochs.times)))
+    if len(epochs):
+        values = epochs.get_data(copy=False)
+        values *= factors[:, None]
     kept = np.asarray(epochs.selection, dtype=np.int64)
     log = epochs.drop_log
     dropped = {i: ", ".join(log[i]) for i in range(len(samples)) if i not in set(kept.tolist())}
