@@ -53,7 +53,7 @@ def run_windows(run: MeegRun, raw: Any, names: list[str], windows: Windows) -> R
     """
     import mne
 
-    _check(windows)
+    check_windows(windows)
     samples = onset_samples(run, raw, windows)
     events = np.column_stack([samples, np.zeros_like(samples), np.ones_like(samples)])
     kinds = set(channel_types(raw.info, names))
@@ -96,7 +96,14 @@ def _limits(limits: Mapping[str, float] | None, kinds: set[str]) -> dict[str, fl
     return {kind: limit / UNITS[kind][0] for kind, limit in limits.items() if kind in kinds}
 
 
-def _check(windows: Windows) -> None:
+def check_windows(windows: Windows) -> None:
+    """Refuse windows that end before they start, or with a baseline outside of them.
+
+    Raises
+    ------
+    CalcarineError
+        With the key and what it says.
+    """
     if windows.tmin >= windows.tmax:
         raise CalcarineError(
             f"recording.epochs runs from tmin {windows.tmin:g} s to tmax {windows.tmax:g} s; the "
