@@ -22,8 +22,8 @@ from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from sklearn.linear_model import RidgeCV as ScikitRidgeCV
 from sklearn.model_selection import PredefinedSplit
 
-from calcarine.encoders.grouped_folds import grouped_folds
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.folds import grouped_folds
+from calcarine.encoders.ridge.solver import solve_ridge
 
 N_ALPHAS = 20
 OURS, HIMALAYA = "calcarine, exact 5-fold", "himalaya RidgeCV, 5-fold (torch)"

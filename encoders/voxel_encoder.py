@@ -16,7 +16,8 @@ from calcarine.data.repeats import average_rows
 from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
-from calcarine.encoders.ridge_solver import Method, solve_ridge
+from calcarine.encoders.ridge.chunk_solver import Method
+from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
 
 if TYPE_CHECKING:

@@ -32,6 +32,8 @@ class Found:
         One sentence each: what stops a run, and what deserves a look.
     runs, trials, units
         Runs, trial table and units table, as far as they could be read.
+    first_run
+        Name of the run that the units are of.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Found:
     runs: list[MeegRun] = field(default_factory=list)
     trials: pd.DataFrame | None = None
     units: pd.DataFrame | None = None
+    first_run: str = ""
 
 
 def find_problems(reading: MeegReading) -> Found:
@@ -77,8 +80,8 @@ def _look_at_signals(reading: MeegReading, files: MeegFiles, found: Found) -> No
     names = sensor_names(raw.info, reading.sensors)
     units = units_table(raw.info, picked(names, reading.picks, "recording"), raw.info["bads"])
     if found.units is None:
-        found.units = units
-    check_same_channels(found.units, units, found.runs[0].files.name, files.name)
+        found.units, found.first_run = units, files.name
+    check_same_channels(found.units, units, found.first_run, files.name)
     check_flat(raw, names, files.name)
 
 
