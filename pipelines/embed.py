@@ -71,8 +71,14 @@ def _by_codes(config: Config, name: str, section: EmbeddingSection, stimuli: pd.
             f"embeddings.{name}: got model {section.model!r} with input {section.input!r}; what "
             f"needs no network is {pairs}."
         )
-    codes, names = known.make(stimuli)
+    if section.column not in stimuli.columns:
+        raise CalcarineError(
+            f"embeddings.{name}: stimuli.tsv has no column {section.column!r}; it has "
+            f"{list(stimuli.columns)}."
+        )
+    codes, names = known.make(stimuli, section.column)
     told = {"model": section.model, "input": section.input, known.names: names}
+    told |= {} if section.column == "concept" else {"column": section.column}
     key = text_sha(json.dumps(told, sort_keys=True))
     sidecar = told | {
         "key": key,
@@ -117,7 +123,7 @@ def concept_codes(concepts: pd.Series) -> tuple[np.ndarray, list[str]]:
     if len(names) < 2:
         raise CalcarineError(
             f"the stimuli have the concepts {names}; codes need two at least. "
-            "Fill the column `concept` of stimuli.tsv."
+            f"Fill the column `{concepts.name}` of stimuli.tsv."
         )
     column = np.asarray(concepts)[:, None]
     codes = (column == np.array(names)[None]).astype(np.float32)
@@ -134,7 +140,7 @@ class Codes:
     input
         What it is made of: `concepts` or `captions`.
     make
-        Stimulus table to rows and names of their columns.
+        Stimulus table and name of its column of concepts to rows and names of their columns.
     names
         What its sidecar calls those names.
     transform
@@ -142,12 +148,16 @@ class Codes:
     """
 
     input: str
-    make: Callable[[pd.DataFrame], tuple[np.ndarray, list[str]]]
+    make: Callable[[pd.DataFrame, str], tuple[np.ndarray, list[str]]]
     names: str
     transform: str
 
 
 CODES: dict[str, Codes] = {
-    CONCEPT_CODES: Codes("concepts", lambda t: concept_codes(t["concept"]), "concepts", "one-hot"),
-    WORD_COUNTS: Codes("captions", lambda t: word_counts(t["captions"]), "words", "word counts"),
+    CONCEPT_CODES: Codes(
+        "concepts", lambda table, column: concept_codes(table[column]), "concepts", "one-hot"
+    ),
+    WORD_COUNTS: Codes(
+        "captions", lambda table, column: word_counts(table["captions"]), "words", "word counts"
+    ),
 }
