@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from calcarine.decoders.contrastive import ContrastiveDecoder
-from calcarine.decoders.contrastive_network import NetworkShape
+from calcarine.decoders.contrastive_loss import ContrastiveLoss
 from calcarine.decoders.decoding_trials import Decoder
 from calcarine.decoders.lda import LdaDecoder
+from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
 from calcarine.decoders.training import TrainingPlan
@@ -20,7 +21,7 @@ def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder
 
 
 def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path) -> Decoder:
-    shape = NetworkShape(
+    shape = ResidualMlpShape(
         section.hidden_dim,
         section.n_blocks,
         section.dropout,
@@ -35,7 +36,8 @@ def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path
         section.patience,
         seed,
     )
-    return ContrastiveDecoder(shape, plan, section.mixco_share, section.mse_weight, checkpoint)
+    loss = ContrastiveLoss("soft-clip", section.mixco_share, 1.0, section.mse_weight)
+    return ContrastiveDecoder(shape, plan, loss, checkpoint)
 
 
 MAKERS: dict[str, Callable[[Any, int, Path], Decoder]] = {
