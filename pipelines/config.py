@@ -79,6 +79,13 @@ class Config(Section):
             if r.low_level is not None
         }
         _all_in(drivers, list(self.decode), "decode")
+        for name, decoder in self.decode.items():
+            strangers = set(decoder.held_out_subjects)
+            if strangers - set(self.subjects) or strangers == set(self.subjects):
+                raise ValueError(
+                    f"decode.{name}.hold_out is {sorted(strangers)}; expected some of the subjects "
+                    f"{list(self.subjects)}, and not all"
+                )
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fixtures.planted_sensors import EMBED_DIM, N_TIMES, STEP_S, montage, planted
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.contrastive import ContrastiveDecoder
@@ -13,13 +14,11 @@ from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.meeg.brain_module import BrainModuleShape, dilated_blocks
 from calcarine.decoders.meeg.channel_transformer import ChannelTransformerShape
 from calcarine.decoders.meeg.compact_networks import EegProjectShape, TsConvShape
-from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.training import TrainingPlan
 
-EMBED_DIM, N_TIMES, STEP_S = 6, 40, 0.02
 SMALL = {
     "brain-module": BrainModuleShape(n_virtual=8, hidden_dim=16, n_blocks=1, n_harmonics=3),
     "eeg-project": EegProjectShape(hidden_dim=16),
@@ -31,41 +30,6 @@ SMALL = {
 ANY_MONTAGE = ("brain-module", "channel-transformer")
 PLAN = TrainingPlan(14, 32, 4e-3, 0.01, 14, seed=0)
 CLIP_MSE = ContrastiveLoss("info-nce", 0.0, 0.75, 0.25)
-
-
-def montage(n_channels, seed):
-    rng = np.random.default_rng(seed)
-    where = rng.standard_normal((n_channels, 3))
-    where[:, 2] = np.abs(where[:, 2])
-    where *= 0.1 / np.linalg.norm(where, axis=1, keepdims=True)
-    times = -0.1 + STEP_S * np.arange(N_TIMES)
-    names = tuple(f"C{i}" for i in range(n_channels))
-    return Sensors(names, where.astype(np.float32), times)
-
-
-def planted(seed, n_trials, sensors, noise=1.0):
-    """Sources at fixed places that carry 4 latents at two latencies, seen by any montage."""
-    truth = np.random.default_rng(42)
-    sources = truth.standard_normal((4, 3))
-    sources *= 0.07 / np.linalg.norm(sources, axis=1, keepdims=True)
-    mixing = truth.standard_normal((4, EMBED_DIM))
-    rng = np.random.default_rng(seed)
-    latents = rng.standard_normal((n_trials, 4))
-    distance = np.linalg.norm(sensors.positions[:, None] - sources[None], axis=2)
-    lead = (0.05 / distance) ** 2
-    peaks = np.array([0.1, 0.1, 0.3, 0.3])
-    course = np.exp(-((sensors.times_s[None] - peaks[:, None]) ** 2) / (2 * 0.03**2))
-    signal = np.einsum("nk,ck,kt->nct", latents, lead, course)
-    responses = 3 * signal + noise * rng.standard_normal(signal.shape)
-    ids = np.array([f"s{seed}-{i}" for i in range(n_trials)])
-    return DecodingTrials(
-        responses.astype(np.float32),
-        (latents @ mixing + 1).astype(np.float32),
-        ids,
-        ids,
-        np.arange(n_trials) % 8 == 0,
-        sensors,
-    )
 
 
 def rank_of(predicted, targets):
