@@ -6,15 +6,23 @@ Light on purpose: the Snakefile imports this module in every job.
 import os
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
-from calcarine.pipelines.config_data import BidsSource, FmriRecording, Source, SplitSection
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    FmriRecording,
+    RobustScaling,
+    Source,
+    SplitSection,
+    ZscoreScaling,
+)
+from calcarine.pipelines.config_meeg import EegRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
@@ -22,6 +30,9 @@ from calcarine.pipelines.config_models import (
     EvaluateSection,
     ReconstructSection,
 )
+
+Recording = Annotated[FmriRecording | EegRecording | MegRecording, Field(discriminator="modality")]
+Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
 
 
 class Config(Section):
@@ -38,7 +49,8 @@ class Config(Section):
         "", description="What these data cannot carry; stands in the report's first paragraph"
     )
     source: Source
-    recording: FmriRecording
+    recording: Recording
+    scaling: Scaling = ZscoreScaling()
     split: SplitSection = SplitSection()
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
@@ -64,6 +76,12 @@ class Config(Section):
         if isinstance(self.source, BidsSource) and self.source.stimuli is not None:
             return self.source.stimuli
         return self.bids / "stimuli" / "stimuli.tsv"
+
+    @field_validator("recording", mode="before")
+    @classmethod
+    def _fmri_where_nothing_is_said(cls, value: Any) -> Any:
+        is_silent = isinstance(value, dict) and "modality" not in value
+        return {"modality": "fmri", **value} if is_silent else value
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

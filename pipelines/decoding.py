@@ -12,9 +12,9 @@ from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.data.responses import units_sha
+from calcarine.data.scaling import Scaler, ScalingPlan, fit_scaler
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
-from calcarine.data.standardize import Standardizer
 from calcarine.decoders.brain_items import (
     BRAINS,
     BrainItems,
@@ -27,6 +27,7 @@ from calcarine.decoders.decoding_trials import Decoder, DecodesOthers, DecodingT
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
+from calcarine.pipelines.config_data import RobustScaling
 from calcarine.pipelines.decoder_cards import decoder_card
 from calcarine.pipelines.decoder_sections import make_decoder
 from calcarine.pipelines.decoding_data import (
@@ -48,7 +49,7 @@ class FittedFold:
     decoder
         The fitted decoder.
     standardizers
-        z-scores of the training trials, by subject.
+        Scales of the training trials (z-scores, or what `scaling` says), by subject.
     train_mean
         Mean target of the training trials, shape (embed_dim,).
     trained_on
@@ -56,7 +57,7 @@ class FittedFold:
     """
 
     decoder: Decoder
-    standardizers: dict[str, Standardizer]
+    standardizers: dict[str, Scaler]
     train_mean: np.ndarray
     trained_on: tuple[str, ...]
 
@@ -102,7 +103,7 @@ def decode_subjects(
     CalcarineError
         There is no such decoder, or data and decoder do not fit together.
     """
-    section = _section(config, name, whom)
+    section, plan = _section(config, name, whom), scaling_plan(config)
     target = read_embeddings(config.layout.embedding(section.target))
     data = {subject: subject_data(config, subject, section, target) for subject in subjects}
     n_repeats = {s: usual_repeats(d.trials, folds(d.trials)) for s, d in data.items()}
@@ -111,13 +112,14 @@ def decode_subjects(
     seed = derive_seed(config.seed, *subjects, "decode", name)
     fits, predicted = {}, {subject: _Parts() for subject in subjects}
     for fold_name, fold in by_fold.items():
-        fitted = fit_fold(section, data, fold, seed, work / fold_name.replace("/", "_"))
+        checkpoint = work / fold_name.replace("/", "_")
+        fitted = fit_fold(section, plan, data, fold, seed, checkpoint)
         for subject, parts in predicted.items():
             parts.add(data[subject], fold[subject], fitted, subject, n_repeats[subject], seed)
         fits[fold_name] = fitted
     final = fits[next(iter(fits))]
     if len(by_fold) > 1:
-        final = fit_fold(section, data, all_trials(by_fold), seed, work / "all")
+        final = fit_fold(section, plan, data, all_trials(by_fold), seed, work / "all")
     known = {s: d for s, d in data.items() if s in final.trained_on}
     saved = SavedDecoder(
         final.decoder,
@@ -127,9 +129,8 @@ def decode_subjects(
         {fold_name: fitted.train_mean for fold_name, fitted in fits.items()},
         {"name": name, "section": section.model_dump(mode="json"), "seed": seed},
     )
-    save_decoder(
-        folder, saved, *decoder_card(config, name, {s: d.trials for s, d in known.items()})
-    )
+    tables = {subject: d.trials for subject, d in known.items()}
+    save_decoder(folder, saved, *decoder_card(config, name, tables))
     for subject, parts in predicted.items():
         told = _told(saved, data[subject], len(by_fold), n_repeats[subject])
         told["is_held_out"] = subject not in known
@@ -165,6 +166,7 @@ def _section(config: Config, name: str, whom: str) -> DecoderSection:
 
 def fit_fold(
     section: DecoderSection,
+    plan: ScalingPlan,
     data: Mapping[str, SubjectData],
     fold: Mapping[str, Fold],
     seed: int,
@@ -176,6 +178,8 @@ def fit_fold(
     ----------
     section
         Which decoder.
+    plan
+        How responses are scaled.
     data, fold
         Trials and rows, by subject.
     seed
@@ -190,8 +194,11 @@ def fit_fold(
         subject_trials = data[subject]
         # where validation trials choose, they must not shape the z-scores either
         rows = own.train if decoder.uses_validation else own.fit
-        standardizers[subject] = Standardizer.fit(
-            subject_trials.values[rows], at_rows(subject_trials.sessions, rows)
+        standardizers[subject] = fit_scaler(
+            plan,
+            subject_trials.values[rows],
+            at_rows(subject_trials.sessions, rows),
+            subject_trials.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         )
         if subject not in section.held_out_subjects:
             trials[subject] = training_trials(subject_trials, own, standardizers[subject])
@@ -200,7 +207,7 @@ def fit_fold(
     return FittedFold(decoder.fit(trials), standardizers, mean, tuple(trials))
 
 
-def training_trials(data: SubjectData, fold: Fold, standardizer: Standardizer) -> DecodingTrials:
+def training_trials(data: SubjectData, fold: Fold, standardizer: Scaler) -> DecodingTrials:
     """Take the training and validation trials of a fold."""
     rows = fold.fit
     return DecodingTrials(
@@ -211,6 +218,14 @@ def training_trials(data: SubjectData, fold: Fold, standardizer: Standardizer) -
         np.isin(rows, fold.validation),
         data.sensors,
     )
+
+
+def scaling_plan(config: Config) -> ScalingPlan:
+    """Say how the configuration wants responses to be scaled."""
+    section = config.scaling
+    if isinstance(section, RobustScaling):
+        return ScalingPlan("robust", section.clamp, section.mvnn.dim if section.mvnn else None)
+    return ScalingPlan()
 
 
 class _Parts:

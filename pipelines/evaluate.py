@@ -55,7 +55,8 @@ def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
     if config.split.scheme == "holdout":
         return "test"
-    return f"leave-one-{config.split.by}-out"
+    by_column = config.split.by == "declared"
+    return f"leave-one-{config.split.column if by_column else config.split.by}-out"
 
 
 def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd.DataFrame]:

@@ -10,11 +10,15 @@ from calcarine.data.fmri import prepare_fmri, response_window_s
 from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
 from calcarine.data.glm import GlmModel
 from calcarine.data.leaks import check_leaks
+from calcarine.data.meeg.prepare import prepare_meeg
+from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
+from calcarine.data.meeg.trials import read_meeg_trials
 from calcarine.data.responses import write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.config_data import GlmResponses, SplitSection
+from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
+from calcarine.pipelines.meeg_reading import meeg_reading
 
 
 def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
@@ -24,7 +28,7 @@ def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.Da
     same side for all of them.
     """
     if split.scheme == "leave-one-out":
-        return leave_one_out(trials, split.by)
+        return leave_one_out(trials, split.by, split.column)
     return hold_out(
         trials, split.by, derive_seed(seed, "split"), split.test, split.validation, split.column
     )
@@ -33,6 +37,7 @@ def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.Da
 def fmri_reading(config: Config, subject: str) -> FmriReading:
     """Say what to read of a subject, from the configuration."""
     recording = config.recording
+    assert isinstance(recording, FmriRecording)
     responses: GlmModel | BlockModel
     section = recording.responses
     if isinstance(section, GlmResponses):
@@ -76,7 +81,21 @@ def _prepare_fmri(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, responses)
 
 
-MODALITIES: dict[str, Callable[[Config, str], None]] = {"fmri": _prepare_fmri}
+def _prepare_meeg(config: Config, subject: str) -> None:
+    reading = meeg_reading(config, subject)
+    runs, trials = read_meeg_trials(reading)
+    trials = declare_split(trials, config.split, config.seed)
+    check_leaks(trials, config.split.disjoint, meeg_window_s(reading))
+    responses, quality = prepare_meeg(reading, runs, trials)
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, responses)
+
+
+MODALITIES: dict[str, Callable[[Config, str], None]] = {
+    "fmri": _prepare_fmri,
+    "eeg": _prepare_meeg,
+    "meg": _prepare_meeg,
+}
 
 
 def run(config: Config, subject: str) -> None:

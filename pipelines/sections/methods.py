@@ -1,9 +1,11 @@
 """Methods as a paper would state them, composed from the configuration."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.config_data import BlockResponses, GlmResponses
+from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
 from calcarine.pipelines.config_models import (
     ContrastiveDecoderSection,
     Decoder,
@@ -14,6 +16,7 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
 from calcarine.pipelines.sections.encoding import on_template
+from calcarine.pipelines.sections.sensor_methods import scaling_text, sensor_responses
 from calcarine.pipelines.subject_record import SubjectRecord
 
 
@@ -23,6 +26,7 @@ def methods(record: SubjectRecord) -> Section:
     drafts = [
         _data(config),
         _responses(config),
+        scaling_text(config.scaling),
         _split(config),
         _ceilings(record),
         _encoding(config),
@@ -64,8 +68,11 @@ def _data(config: Config) -> str:
 
 
 def _responses(config: Config) -> str:
-    section = config.recording.responses
-    confounds = config.recording.confounds
+    return RESPONSES[config.recording.modality](config.recording)
+
+
+def _fmri_responses(recording: FmriRecording) -> str:
+    section, confounds = recording.responses, recording.confounds
     if isinstance(section, BlockResponses):
         return _block_responses(section)
     return _glm_responses(section) + (
@@ -105,6 +112,13 @@ def _block_responses(section: BlockResponses) -> str:
         f"Responses are {unit}{trend}, {scale}; the window begins {section.shift_s:g} s after a "
         "block's onset."
     )
+
+
+RESPONSES: dict[str, Callable[[Any], str]] = {
+    "fmri": _fmri_responses,
+    "eeg": sensor_responses,
+    "meg": sensor_responses,
+}
 
 
 def _split(config: Config) -> str:
