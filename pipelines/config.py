@@ -30,6 +30,7 @@ from calcarine.pipelines.config_models import (
     EvaluateSection,
     ReconstructSection,
 )
+from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[FmriRecording | EegRecording | MegRecording, Field(discriminator="modality")]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
@@ -55,6 +56,7 @@ class Config(Section):
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
+    over_time: dict[Name, OverTimeSection] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
@@ -88,6 +90,7 @@ class Config(Section):
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
+        wanted |= {f"over_time.{n}.target": o.target for n, o in self.over_time.items()}
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}

@@ -12,6 +12,7 @@ from calcarine.data.splits import Fold, folds
 from calcarine.decoders.meeg.sensors import Sensors, sensors_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
+from calcarine.pipelines.config_sensors import OverTimeSection
 from calcarine.pipelines.encode import penalty_groups
 
 
@@ -50,7 +51,7 @@ class SubjectData:
 
 
 def subject_data(
-    config: Config, subject: str, section: DecoderSection, target: Embeddings
+    config: Config, subject: str, section: DecoderSection | OverTimeSection, target: Embeddings
 ) -> SubjectData:
     """Read one subject's responses and look up the target of every trial.
 

@@ -11,11 +11,13 @@ from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.time_scores import TimeScore, write_time_scores
 from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_decoders import decoder_results
+from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
 
@@ -23,8 +25,8 @@ from calcarine.pipelines.phantom_truth import truth_scores
 def run(config: Config, subject: str) -> None:
     """Score everything that was predicted or reconstructed for one subject.
 
-    Writes `metrics.tsv`, `items.tsv.gz` (scores of single items) and `units_scores.tsv` (the units
-    table with each encoder's scores).
+    Writes `metrics.tsv`, `items.tsv.gz` (scores of single items), `units_scores.tsv` (the units
+    table with each encoder's scores) and `over_time.tsv` (scores over the time of a trial).
 
     Raises
     ------
@@ -45,7 +47,13 @@ def run(config: Config, subject: str) -> None:
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)
+    over_time: list[TimeScore] = []
+    for name in config.over_time:
+        rows_over_time = over_time_results(config, subject, name, split)
+        scores += rows_over_time[0]
+        over_time += rows_over_time[1]
     write_scores(layout.metrics(subject), scores)
+    write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
     with new_file(layout.unit_scores(subject)) as temporary:
         temporary.write_text(_tsv(units), encoding="utf-8")
