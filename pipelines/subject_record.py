@@ -130,6 +130,7 @@ def _read_reconstructions(
 def _missing_predictions(config: Config, subject: str) -> list[str]:
     names = [f"decoder-{name}" for name in config.decode]
     names += [f"encoder-{name}" for name in config.encode]
+    names += [f"over-time-{name}" for name in config.over_time]
     return [
         f"predictions of {name!r} were configured and are not there."
         for name in names
