@@ -7,7 +7,12 @@ from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
 from calcarine.pipelines.config import Config, load_config
-from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+)
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,35 @@ def _phantom(config: Config) -> Found:
     return [], [extent] * len(config.subjects)
 
 
+def _phantom_meeg(config: Config) -> Found:
+    from calcarine.data.phantom.meeg.devices import device_of
+    from calcarine.pipelines.source import sensor_experiment_of
+
+    source = config.source
+    assert isinstance(source, PhantomMeegSource)
+    experiment = sensor_experiment_of(config)
+    n_trials = source.n_train * source.n_train_repeats + source.n_test * source.n_test_repeats
+    n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            device = device_of(config.recording.datatype, experiment, subject)
+        except CalcarineError as error:
+            problems.append(str(error))
+            continue
+        n_channels = len(device.channels)
+        extents.append(
+            Extent(
+                -(-n_trials // source.trials_per_run),
+                n_trials,
+                round(n_channels * source.sampling_rate_hz),  # about one second a trial
+                source.n_train + source.n_test,
+                n_samples * n_channels * 4 / 1e6,
+            )
+        )
+    return list(dict.fromkeys(problems)), extents
+
+
 def _haxby2001(config: Config) -> Found:
     source = config.source
     assert isinstance(source, Haxby2001Source)
@@ -188,6 +222,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
 
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "phantom": _phantom,
+    "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "bids": _bids,
 }
@@ -233,7 +268,9 @@ def make_plan(config: Config, extents: list[Extent]) -> Plan:
             f"{len(config.reconstruct)} reconstructions a subject",
             f"{n_subjects} reports and {config.layout.index}",
         ],
-        disk_mb=made + (simulated if config.source.kind == "phantom" else 0) + 5 * n_subjects,
+        disk_mb=made
+        + (simulated if config.source.kind.startswith("phantom") else 0)
+        + 5 * n_subjects,
         memory_mb=900 + 3 * max(largest.run_mb, 4 * largest.n_trials * largest.n_units / 1e6),
         minutes=seconds / 60 / 2,
     )
