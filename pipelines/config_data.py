@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_meeg import RecordingsSource
 
 
 class BidsSource(Section):
@@ -78,7 +79,8 @@ class Haxby2001Source(Section):
 
 
 Source = Annotated[
-    BidsSource | PhantomSource | PhantomMeegSource | Haxby2001Source, Field(discriminator="kind")
+    BidsSource | PhantomSource | PhantomMeegSource | Haxby2001Source | RecordingsSource,
+    Field(discriminator="kind"),
 ]
 
 
