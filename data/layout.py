@@ -102,6 +102,10 @@ class Layout:
         """Scores of single units."""
         return self.subject(subject) / "units_scores.tsv"
 
+    def over_time(self, subject: str) -> Path:
+        """Scores over the time of a trial."""
+        return self.subject(subject) / "over_time.tsv"
+
     def provenance(self, subject: str) -> Path:
         """Versions, hashes, cost; the only file with time and host."""
         return self.subject(subject) / "provenance.json"

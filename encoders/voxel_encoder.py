@@ -1,4 +1,4 @@
-"""Voxelwise encoder: pictures or embeddings to responses, saved as a model folder."""
+"""Encoder of voxels or sensors: pictures or embeddings to responses, saved as a model folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +30,9 @@ KIND = "voxel-encoder"
 class VoxelEncoder:
     """Predict the standardised response of every unit by ridge regression on an embedding.
 
+    A unit is a voxel, or a channel with a response at every sample of the trial: samples of
+    channels are as many targets of one solver.
+
     Parameters
     ----------
     embedding
@@ -43,9 +46,13 @@ class VoxelEncoder:
     ----------
     coef_
         Weights, float32, shape (n_features, n_units); features are the embedding's tokens laid end
-        to end, neither centred nor scaled.
+        to end, neither centred nor scaled. With time (n_features, n_units * n_times), the samples
+        of a channel side by side.
     intercept_, alpha_, cv_score_
-        Shape (n_units,): intercept, penalty, cross-validated R² within the training trials.
+        Shape (n_units,) or (n_units * n_times,): intercept, penalty, cross-validated R² within the
+        training trials.
+    n_times_
+        Number of samples; None for responses without time.
     edge_share_
         Shares of units whose penalty is the smallest and the largest that was tried.
     standardizer_
@@ -86,7 +93,7 @@ class VoxelEncoder:
             Embedding of each trial's stimulus, shape (n_trials, embed_dim) or (n_trials, n_tokens,
             embed_dim).
         responses
-            Shape (n_trials, n_units), not standardised.
+            Shape (n_trials, n_units) or (n_trials, n_units, n_times), not standardised.
         groups
             What must not straddle the folds of the search for penalties (stimulus, run, …), shape
             (n_trials,). Method `gcv` has no folds: it averages the trials of a group first, so
@@ -100,13 +107,15 @@ class VoxelEncoder:
         CalcarineError
             Shapes disagree, or a value is not finite.
         """
-        if responses.shape[1:] != (len(self.units),):
+        if responses.ndim not in (2, 3) or responses.shape[1] != len(self.units):
             raise CalcarineError(
                 f"the responses have shape {responses.shape}; the units table has "
                 f"{len(self.units)} units."
             )
         self.standardizer_ = Standardizer.fit(responses, sessions)
-        features, targets = _flat(embeddings), self.standardizer_.transform(responses, sessions)
+        self.n_times_ = responses.shape[2] if responses.ndim == 3 else None
+        features = _flat(embeddings)
+        targets = _flat(self.standardizer_.transform(responses, sessions))
         if self.method == "gcv" and groups is not None:
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
@@ -136,7 +145,8 @@ class VoxelEncoder:
         Returns
         -------
         numpy.ndarray
-            float32, shape (n_items, n_units), in standard deviations of the training responses.
+            float32, shape (n_items, n_units) or (n_items, n_units, n_times), in standard
+            deviations of the training responses.
 
         Raises
         ------
@@ -154,7 +164,10 @@ class VoxelEncoder:
                 f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
                 f"fitted on {len(self.coef_)} ({self.embedding['model']})."
             )
-        return features @ self.coef_ + self.intercept_
+        predicted = features @ self.coef_ + self.intercept_
+        if self.n_times_ is None:
+            return predicted
+        return predicted.reshape(len(predicted), len(self.units), self.n_times_)
 
     def score(
         self, embeddings: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None
@@ -166,17 +179,18 @@ class VoxelEncoder:
         embeddings
             Shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim).
         responses
-            Shape (n_items, n_units), not standardised.
+            Shape (n_items, n_units) or (n_items, n_units, n_times), not standardised.
         sessions
             Session of each item, shape (n_items,), where `fit` was given them.
 
         Returns
         -------
         numpy.ndarray
-            Pearson r of each unit, shape (n_units,).
+            Pearson r of each unit (and sample), shape (n_units,) or (n_units, n_times).
         """
         measured = self.standardizer_.transform(responses, sessions)
-        return correlation(measured, self.predict(embeddings))
+        r = correlation(_flat(measured), _flat(self.predict(embeddings)))
+        return r if self.n_times_ is None else r.reshape(len(self.units), self.n_times_)
 
     def check_units(self, units: pd.DataFrame) -> None:
         """Refuse units other than those of the encoder.
@@ -214,6 +228,7 @@ class VoxelEncoder:
             "standardizer_groups": list(self.standardizer_.groups),
             "n_folds": self.n_folds,
             "method": self.method,
+            "n_times": self.n_times_,
             "search": self.search,
             "edge_share": list(self.edge_share_),
             "version": __version__,
@@ -260,6 +275,7 @@ class VoxelEncoder:
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
+        encoder.n_times_ = config.get("n_times")
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 
@@ -288,8 +304,8 @@ class VoxelEncoder:
         return model.embed_pictures(opened)
 
 
-def _flat(embeddings: np.ndarray) -> np.ndarray:
-    return embeddings.reshape(len(embeddings), -1)
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
 
 
 def _group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

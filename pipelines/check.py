@@ -8,7 +8,12 @@ from calcarine.data.errors import CalcarineError
 from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
-from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+)
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -95,6 +100,35 @@ def _phantom(config: Config) -> Found:
     return [], [extent] * len(config.subjects)
 
 
+def _phantom_meeg(config: Config) -> Found:
+    from calcarine.data.phantom.meeg.devices import device_of
+    from calcarine.pipelines.source import sensor_experiment_of
+
+    source = config.source
+    assert isinstance(source, PhantomMeegSource)
+    experiment = sensor_experiment_of(config)
+    n_trials = source.n_train * source.n_train_repeats + source.n_test * source.n_test_repeats
+    n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            device = device_of(config.recording.datatype, experiment, subject)
+        except CalcarineError as error:
+            problems.append(str(error))
+            continue
+        n_channels = len(device.channels)
+        extents.append(
+            Extent(
+                -(-n_trials // source.trials_per_run),
+                n_trials,
+                round(n_channels * source.sampling_rate_hz),  # about one second a trial
+                source.n_train + source.n_test,
+                n_samples * n_channels * 4 / 1e6,
+            )
+        )
+    return list(dict.fromkeys(problems)), extents
+
+
 def _haxby2001(config: Config) -> Found:
     source = config.source
     assert isinstance(source, Haxby2001Source)
@@ -152,6 +186,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
 
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "phantom": _phantom,
+    "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "recordings": recordings_extents,
     "bids": _bids,

@@ -30,6 +30,7 @@ from calcarine.pipelines.config_models import (
     EvaluateSection,
     ReconstructSection,
 )
+from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[FmriRecording | EegRecording | MegRecording, Field(discriminator="modality")]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
@@ -55,6 +56,7 @@ class Config(Section):
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
+    over_time: dict[Name, OverTimeSection] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
@@ -88,6 +90,7 @@ class Config(Section):
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
+        wanted |= {f"over_time.{n}.target": o.target for n, o in self.over_time.items()}
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
@@ -97,6 +100,13 @@ class Config(Section):
             if r.low_level is not None
         }
         _all_in(drivers, list(self.decode), "decode")
+        for name, decoder in self.decode.items():
+            strangers = set(decoder.held_out_subjects)
+            if strangers - set(self.subjects) or strangers == set(self.subjects):
+                raise ValueError(
+                    f"decode.{name}.hold_out is {sorted(strangers)}; expected some of the subjects "
+                    f"{list(self.subjects)}, and not all"
+                )
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

@@ -9,6 +9,7 @@ from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures
 from calcarine.pipelines.sections.methods import methods
 from calcarine.pipelines.sections.metrics import metrics
+from calcarine.pipelines.sections.over_time import over_time
 from calcarine.pipelines.sections.provenance import provenance
 from calcarine.pipelines.sections.quality import quality
 from calcarine.pipelines.sections.reconstruction import reconstruction
@@ -21,6 +22,7 @@ SECTIONS = (
     quality,
     encoding,
     decoding,
+    over_time,
     reconstruction,
     metrics,
     failures,

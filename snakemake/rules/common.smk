@@ -71,6 +71,8 @@ def all_predictions(wildcards):
     models += [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
     models += [TREE.group_model(f"decoder-{name}") for name in decoders("all")]
     predictions = [TREE.prediction(wildcards.subject, name) for name in names]
+    names = [f"over-time-{name}" for name in CONFIG.over_time]
+    predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
     return models + predictions + pictures
 

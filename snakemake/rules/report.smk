@@ -10,6 +10,7 @@ rule evaluate:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -30,6 +31,7 @@ rule report:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
         all_predictions,
         recording("{subject}"),
     output:
