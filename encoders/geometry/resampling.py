@@ -1,0 +1,148 @@
+"""Intervals over other stimuli and other people, and what unrelated dissimilarities would give."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from scipy.spatial.distance import squareform
+
+from calcarine.data.errors import CalcarineError
+from calcarine.encoders.geometry.ceilings import geometry_ceilings
+from calcarine.encoders.geometry.comparison import compare
+from calcarine.encoders.geometry.dissimilarity import n_conditions_of
+
+Over = Literal["stimuli", "subjects", "both"]
+
+
+def pair_matrix(n_conditions: int) -> np.ndarray:
+    """Give the position of every pair in the vector of pairs, −1 on the diagonal: (n, n) int."""
+    n = n_conditions * (n_conditions - 1) // 2
+    matrix = squareform(np.arange(n), checks=False)
+    np.fill_diagonal(matrix, -1)
+    return matrix
+
+
+def drawn_pairs(conditions: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """List the pairs of drawn conditions; a condition drawn twice makes no pair with itself.
+
+    Parameters
+    ----------
+    conditions
+        Numbers of the drawn conditions, shape (n_conditions,).
+    positions
+        From `pair_matrix`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions in the vector of pairs, shape (n_drawn_pairs,).
+    """
+    upper = np.triu_indices(len(conditions), 1)
+    found = positions[conditions[upper[0]], conditions[upper[1]]]
+    return found[found >= 0]
+
+
+def bootstrap_comparisons(
+    measured: np.ndarray,
+    models: np.ndarray,
+    seed: int,
+    n_draws: int = 1000,
+    method: str = "spearman",
+    over: Over = "stimuli",
+) -> np.ndarray:
+    """Compare models with measured RDMs in bootstrap samples.
+
+    Parameters
+    ----------
+    measured
+        One RDM a subject, shape (n_subjects, n_pairs).
+    models
+        Shape (n_models, n_pairs).
+    seed, n_draws
+        Of the draws.
+    method
+        Measure of comparison.
+    over
+        What is drawn with replacement: stimuli, subjects, or both. Drawing both counts the noise of
+        a measurement twice and gives intervals that are too wide rather than too narrow (Schütt et
+        al. 2023, doi:10.7554/eLife.82566).
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean over subjects of each model's comparison, float64, shape (n_draws, n_models).
+    """
+    draws = _draws(measured, seed, n_draws, over)
+    values = [
+        compare(measured[subjects][:, pairs], models[:, pairs], method).mean(axis=0)
+        for subjects, pairs in draws
+    ]
+    return np.stack(values)
+
+
+def bootstrap_ceilings(
+    measured: np.ndarray, seed: int, n_draws: int = 1000, method: str = "spearman"
+) -> np.ndarray:
+    """Give mean lower and upper ceilings in bootstrap samples of stimuli: shape (n_draws, 2)."""
+    found = []
+    for _, pairs in _draws(measured, seed, n_draws, "stimuli"):
+        bounds = geometry_ceilings(measured[:, pairs], method)
+        found.append((bounds.lower.mean(), bounds.upper.mean()))
+    return np.array(found)
+
+
+def _draws(
+    measured: np.ndarray, seed: int, n_draws: int, over: Over
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    if over not in ("stimuli", "subjects", "both"):
+        raise CalcarineError(f"over is {over!r}; expected 'stimuli', 'subjects' or 'both'.")
+    n_subjects, n = np.shape(measured)
+    n_conditions = n_conditions_of(n)
+    positions = pair_matrix(n_conditions)
+    everybody: np.ndarray = np.arange(n_subjects)
+    all_pairs: np.ndarray = np.arange(n)
+    rng = np.random.default_rng(seed)
+    for _ in range(n_draws):
+        subjects, pairs = everybody, all_pairs
+        if over != "stimuli":
+            subjects = rng.integers(0, n_subjects, n_subjects)
+        if over != "subjects":
+            conditions = rng.integers(0, n_conditions, n_conditions)
+            pairs = drawn_pairs(conditions, positions)
+        yield subjects, pairs
+
+
+def permuted_comparisons(
+    measured: np.ndarray,
+    models: np.ndarray,
+    seed: int,
+    n_draws: int = 1000,
+    method: str = "spearman",
+) -> np.ndarray:
+    """Compare models whose stimuli were given other stimuli's names.
+
+    Parameters
+    ----------
+    measured, models, method
+        See `bootstrap_comparisons`.
+    seed, n_draws
+        Of the permutations of stimuli, rows and columns of the RDM together.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean over subjects under permutation, float64, shape (n_draws, n_models).
+    """
+    n_conditions = n_conditions_of(np.shape(measured)[1])
+    positions = pair_matrix(n_conditions)
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n_draws):
+        pairs = drawn_pairs(rng.permutation(n_conditions), positions)
+        found.append(compare(measured, models[:, pairs], method).mean(axis=0))
+    return np.stack(found)
+
+
+def permutation_p(value: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Give the one-sided p of each model: (1 + number of null values ≥ its own) / (1 + n_draws)."""
+    return (1 + (null >= np.asarray(value)[None]).sum(axis=0)) / (1 + len(null))
