@@ -99,11 +99,10 @@ def _draws(
     n_subjects, n = np.shape(measured)
     n_conditions = n_conditions_of(n)
     positions = pair_matrix(n_conditions)
-    everybody: np.ndarray = np.arange(n_subjects)
-    all_pairs: np.ndarray = np.arange(n)
     rng = np.random.default_rng(seed)
     for _ in range(n_draws):
-        subjects, pairs = everybody, all_pairs
+        subjects: np.ndarray = np.arange(n_subjects)
+        pairs: np.ndarray = np.arange(n)
         if over != "stimuli":
             subjects = rng.integers(0, n_subjects, n_subjects)
         if over != "subjects":
