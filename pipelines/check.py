@@ -211,8 +211,8 @@ def make_plan(config: Config, extents: list[Extent]) -> Plan:
     n_subjects, n_stimuli = len(config.subjects), max(e.n_stimuli for e in extents)
     values = sum(e.n_trials * e.n_units for e in extents)
     largest = max(extents, key=lambda e: e.n_trials * e.n_units)
-    n_models = len(config.decode) + len(config.encode.embeddings if config.encode else ())
-    jobs = n_subjects * (4 + len(config.decode) + len(config.reconstruct)) + len(config.embeddings)
+    n_models = len(config.decode) + len(config.encode)
+    jobs = n_subjects * (3 + n_models + len(config.reconstruct)) + len(config.embeddings)
     epochs = sum(getattr(d, "n_epochs", 0) for d in config.decode.values())
     pictures = 8 * n_stimuli * 0.1 * len(config.reconstruct)
     seconds = (

@@ -18,7 +18,7 @@ from calcarine.pipelines.config_data import BidsSource, FmriRecording, Source, S
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
-    EncodeSection,
+    Encoder,
     EvaluateSection,
     ReconstructSection,
 )
@@ -41,7 +41,7 @@ class Config(Section):
     recording: FmriRecording
     split: SplitSection = SplitSection()
     embeddings: dict[Name, EmbeddingSection]
-    encode: EncodeSection | None = None
+    encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
@@ -69,8 +69,7 @@ class Config(Section):
     def _names_exist(self) -> Self:
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
-        if self.encode is not None:
-            wanted |= {f"encode.embeddings[{i}]": n for i, n in enumerate(self.encode.embeddings)}
+        wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}

@@ -27,20 +27,46 @@ class EmbeddingSection(Section):
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
 
-class EncodeSection(Section):
-    """Voxelwise encoders: embedding to response."""
+class EncoderSection(Section):
+    """What every encoder has."""
 
-    embeddings: tuple[Name, ...] = Field(description="Embeddings to encode from")
+    standardize: Literal["session", "all"] = Field(
+        "session", description="z-score responses within session or over all training trials"
+    )
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """Embeddings that the encoder predicts from."""
+        return ()
+
+    @property
+    def averages_repeats(self) -> bool:
+        """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
+        return False
+
+
+class RidgeEncoderSection(EncoderSection):
+    """Ridge with an α for each unit."""
+
+    kind: Literal["ridge"] = "ridge"
+    embedding: Name = Field(description="Embedding to encode from")
     method: Literal["kfold", "gcv"] = Field("kfold", description="How α is chosen")
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the α search; null: leave one group out"
     )
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
-    )
-    ceiling_floor: float = Field(
-        0.3, gt=0, lt=1, description="No ratio to a noise ceiling (in r) below this one"
-    )
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """The one embedding."""
+        return (self.embedding,)
+
+    @property
+    def averages_repeats(self) -> bool:
+        """Generalised cross-validation has no folds that could keep repeats together."""
+        return self.method == "gcv"
+
+
+Encoder = RidgeEncoderSection
 
 
 class DecoderSection(Section):
@@ -125,3 +151,6 @@ class EvaluateSection(Section):
 
     n_bootstrap: int = Field(2000, ge=100, description="Bootstrap samples of an interval")
     repeat_curve: bool = Field(True, description="Score 1 … n averaged repeats")
+    ceiling_floor: float = Field(
+        0.3, gt=0, lt=1, description="No ratio to a noise ceiling (in r) below this one"
+    )

@@ -1,68 +1,80 @@
-"""Step `encode`: fit a voxelwise encoder on every named embedding and predict the test trials."""
+"""Step `encode`: fit one encoder on one subject and predict the responses to the test trials."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from calcarine.data.checkpoints import remove_checkpoint
 from calcarine.data.digests import frame_sha
 from calcarine.data.embeddings import Embeddings, read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.responses import Responses, read_responses, units_sha
+from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
-from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.config import Encoder as EncoderSection
 from calcarine.pipelines.config_data import SplitSection
-from calcarine.pipelines.config_models import EncodeSection
+from calcarine.pipelines.encoder_sections import fit_encoder
 
 
-def run(config: Config, subject: str) -> None:
-    """Fit and predict with every embedding of the `encode` section.
+def run(config: Config, subject: str, name: str) -> None:
+    """Fit and predict with one encoder of the `encode` section.
 
-    Writes `models/encoder-<embedding>` and `predictions/encoder-<embedding>`. In a
-    cross-validation predictions come from the fold that was left out, and the model that is saved
-    is fitted on all trials.
+    Writes `models/encoder-<name>` and `predictions/encoder-<name>`. In a cross-validation
+    predictions come from the fold that was left out, and the model that is saved is fitted on all
+    trials.
 
     Raises
     ------
     CalcarineError
-        There is no `encode` section, or an embedding has no row for a stimulus.
+        There is no such encoder, or an embedding has no row for a stimulus.
     """
-    if config.encode is None:
-        raise CalcarineError("the configuration has no section `encode`; add one to run this step.")
+    if name not in config.encode:
+        raise CalcarineError(
+            f"the configuration has no encoder {name!r}; it has {list(config.encode)}."
+        )
+    section = config.encode[name]
     responses = read_responses(config.layout, subject)
-    for name in config.encode.embeddings:
-        embeddings = read_embeddings(config.layout.embedding(name))
-        data = _training_data(responses, embeddings, config.encode, config.split)
-        final, predictions = encode(data, name, config.encode, config.evaluate.repeat_curve)
-        final.save(config.layout.model(subject, f"encoder-{name}"), _card(config, data))
-        write_predictions(config.layout.prediction(subject, f"encoder-{name}"), predictions)
+    read = [read_embeddings(config.layout.embedding(n)) for n in section.reads]
+    data = encoding_data(responses, read, section, config.split)
+    folder = config.layout.model(subject, f"encoder-{name}")
+    work = folder.parent / f".{folder.name}.training"
+    seed = derive_seed(config.seed, subject, "encode", name)
+    final, predictions = encode(data, name, section, config.evaluate.repeat_curve, seed, work)
+    final.save(folder, _card(config, section, data, seed))
+    write_predictions(config.layout.prediction(subject, f"encoder-{name}"), predictions)
+    remove_checkpoint(work)
 
 
 @dataclass(frozen=True)
 class EncodingData:
-    """Trials of one subject beside the embedding of their stimuli.
+    """Trials of one subject beside the embeddings of their stimuli.
 
     Attributes
     ----------
     trials
-        Trial table, one row a trial; only trials whose stimulus has an embedding.
+        Trial table, one row a trial; only trials whose stimulus has every embedding.
     values
         Responses, not standardised, shape (n_trials, n_units).
     features
-        Embedding of each trial's stimulus, shape (n_trials, n_features).
+        Embedding of each trial's stimulus, see `EncodingTrials`.
     sessions
         Session of each trial, where responses are standardised within session.
     groups
-        What must not straddle the folds of the search for penalties, shape (n_trials,).
-    units, embedding
-        Units table, and sidecar of the embedding.
+        What must not straddle the folds of a search, see `penalty_groups`.
+    units
+        Units table.
+    embeddings
+        Sidecars of the embeddings.
     n_without_embedding
-        Number of trials that were left out.
+        Trials that were left out.
     """
 
     trials: pd.DataFrame
@@ -71,19 +83,41 @@ class EncodingData:
     sessions: np.ndarray | None
     groups: np.ndarray
     units: pd.DataFrame
-    embedding: dict[str, object]
+    embeddings: tuple[dict[str, object], ...]
     n_without_embedding: int
 
+    def at(self, fold_rows: np.ndarray, validation: np.ndarray) -> EncodingTrials:
+        """Take some trials, of which `validation` (row numbers) are there to choose on."""
+        return EncodingTrials(
+            self.features[fold_rows],
+            self.values[fold_rows],
+            self.trials["stimulus_sha"].iloc[fold_rows].to_numpy(dtype=str),
+            self.groups[fold_rows],
+            None if self.sessions is None else self.sessions[fold_rows],
+            np.isin(fold_rows, validation),
+        )
 
-def _training_data(
-    responses: Responses, embeddings: Embeddings, section: EncodeSection, split: SplitSection
+
+def encoding_data(
+    responses: Responses,
+    embeddings: Sequence[Embeddings],
+    section: EncoderSection,
+    split: SplitSection,
 ) -> EncodingData:
-    features = embeddings.flat[embeddings.rows(responses.trials["stimulus_id"])]
-    known = np.isfinite(features).all(axis=1)
+    """Lay the embeddings that an encoder reads beside the responses.
+
+    Raises
+    ------
+    CalcarineError
+        No stimulus has every embedding.
+    """
+    features = _features(embeddings, responses.trials["stimulus_id"])
+    known = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
     if not known.any():
+        names = " and ".join(str(e.sidecar["model"]) for e in embeddings)
         raise CalcarineError(
-            f"no stimulus has an embedding by {embeddings.sidecar['model']}: all rows are NaN "
-            "because stimuli.tsv names no picture. Leave this embedding out of `encode`."
+            f"no stimulus has an embedding by {names}: all rows are NaN because stimuli.tsv names "
+            "no picture. Leave this encoder out of `encode`."
         )
     trials = responses.trials[known].reset_index(drop=True)
     sessions = (
@@ -96,9 +130,16 @@ def _training_data(
         sessions,
         penalty_groups(trials, split),
         responses.units,
-        embeddings.sidecar,
+        tuple(e.sidecar for e in embeddings),
         int((~known).sum()),
     )
+
+
+def _features(embeddings: Sequence[Embeddings], stimuli: pd.Series) -> np.ndarray:
+    """Take each trial's row of one embedding as it is, of several laid end to end."""
+    if len(embeddings) == 1:
+        return np.asarray(embeddings[0].values[embeddings[0].rows(stimuli)])
+    return np.concatenate([e.flat[e.rows(stimuli)] for e in embeddings], axis=1)
 
 
 def penalty_groups(trials: pd.DataFrame, split: SplitSection) -> np.ndarray:
@@ -123,8 +164,13 @@ def penalty_groups(trials: pd.DataFrame, split: SplitSection) -> np.ndarray:
 
 
 def encode(
-    data: EncodingData, name: str, section: EncodeSection, repeat_curve: bool
-) -> tuple[VoxelEncoder, Predictions]:
+    data: EncodingData,
+    name: str,
+    section: EncoderSection,
+    repeat_curve: bool,
+    seed: int,
+    checkpoint: Path,
+) -> tuple[FittedEncoder, Predictions]:
     """Fit an encoder in every fold, predict its test trials, and fit the encoder that is kept.
 
     Parameters
@@ -132,12 +178,16 @@ def encode(
     data
         Trials, responses and embeddings.
     name
-        Name of the embedding.
+        Name of the encoder.
     section
         How to fit.
     repeat_curve
         Give measured responses of 1 … n averaged repeats; otherwise of n alone, where n is the
         median number of repeats of a test stimulus.
+    seed
+        Seed of this encoder; each fold's own is derived from it.
+    checkpoint
+        Folder from which an interrupted training goes on.
 
     Returns
     -------
@@ -151,17 +201,21 @@ def encode(
     parts: list[tuple[np.ndarray, np.ndarray, pd.DataFrame]] = []
     first_item = 0
     for fold in all_folds:
-        encoder = _fit(data, fold.fit, section)
+        trials, work = data.at(fold.fit, fold.validation), checkpoint / fold.name.replace("/", "_")
+        fold_seed = derive_seed(seed, fold.name)
+        encoder = fit_encoder(section, data.embeddings, data.units, trials, fold_seed, work)
         parts += _predict(data, fold, encoder, levels, first_item)
         first_item += data.trials["stimulus_id"].iloc[fold.test].nunique()
     if len(all_folds) > 1:
-        encoder = _fit(data, np.unique(np.concatenate([f.test for f in all_folds])), section)
+        tested = np.unique(np.concatenate([f.test for f in all_folds]))
+        trials = data.at(tested, np.array([], dtype=np.int64))
+        work, fold_seed = checkpoint / "all", derive_seed(seed, "all")
+        encoder = fit_encoder(section, data.embeddings, data.units, trials, fold_seed, work)
     sidecar = {
         "model": f"encoder-{name}",
         "target": "responses",
-        "kind": "voxel-encoder",
-        "embedding": name,
-        "method": section.method,
+        "kind": section.kind,
+        "embeddings": list(section.reads),
         "units_sha": units_sha(data.units),
         "n_folds": len(all_folds),
         "n_repeats": n_repeats,
@@ -178,21 +232,10 @@ def usual_repeats(trials: pd.DataFrame, all_folds: list[Fold]) -> int:
     return int(np.median(np.concatenate(counts)))
 
 
-def _fit(data: EncodingData, rows: np.ndarray, section: EncodeSection) -> VoxelEncoder:
-    features, values, groups = data.features[rows], data.values[rows], data.groups[rows]
-    sessions = None if data.sessions is None else data.sessions[rows]
-    if section.method == "gcv":
-        groups = data.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str)
-    n_groups = len(np.unique(groups))
-    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
-    encoder = VoxelEncoder(data.embedding, data.units, n_folds, section.method)
-    return encoder.fit(features, values, groups, sessions)
-
-
 def _predict(
     data: EncodingData,
     fold: Fold,
-    encoder: VoxelEncoder,
+    encoder: FittedEncoder,
     levels: Sequence[int],
     first_item: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
@@ -223,7 +266,7 @@ def _predict(
         yield predicted[stimulus], average_rows(measured, groups), items
 
 
-def _card(config: Config, data: EncodingData) -> dict[str, str]:
+def _card(config: Config, section: EncoderSection, data: EncodingData, seed: int) -> dict[str, str]:
     split, trials = config.split, data.trials
     split_hash = frame_sha(trials[["trial_id", "split"]])
     n_folds = len(folds(trials))
@@ -233,8 +276,8 @@ def _card(config: Config, data: EncodingData) -> dict[str, str]:
         "split": f"{split.scheme} by {split.by}, {n_folds} folds, hash {split_hash}; this model is "
         f"fitted {fitted}",
         "preprocessing": f"`{config.recording.responses.model_dump_json()}`, responses z-scored "
-        f"by training trials ({config.encode.standardize if config.encode else ''})",
-        "seed": f"{config.seed} (nothing in this model is random)",
+        f"by training trials ({section.standardize})",
+        "seed": f"{seed}, from the configuration's {config.seed}",
     }
 
 

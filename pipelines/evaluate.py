@@ -63,8 +63,7 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
     units = read_responses(config.layout, subject).units
     scores: list[Score] = []
     columns = [units]
-    for name in config.encode.embeddings if config.encode else ():
-        assert config.encode is not None
+    for name in config.encode:
         predictions = read_predictions(config.layout.prediction(subject, f"encoder-{name}"))
         rows, table = encoder_scores(
             predictions,
@@ -73,7 +72,7 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
             split,
             config.seed,
             config.evaluate.n_bootstrap,
-            config.encode.ceiling_floor,
+            config.evaluate.ceiling_floor,
         )
         scores += rows + _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
@@ -84,7 +83,7 @@ def _planted(
     config: Config, subject: str, split: str, predictions: Predictions, units: pd.DataFrame
 ) -> list[Score]:
     """Compare an encoder with the planted truth, where there is one."""
-    if not isinstance(config.source, PhantomSource) or config.encode is None:
+    if not isinstance(config.source, PhantomSource):
         return []
     return truth_scores(
         predictions,
@@ -95,7 +94,7 @@ def _planted(
         split,
         config.seed,
         config.evaluate.n_bootstrap,
-        config.encode.ceiling_floor,
+        config.evaluate.ceiling_floor,
     )
 
 

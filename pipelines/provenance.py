@@ -128,8 +128,7 @@ def hashes(config: Config, subject: str) -> dict[str, str]:
         *(layout.embedding(name) / "embeddings.npy" for name in config.embeddings),
     ]
     names = [f"decoder-{name}" for name in config.decode]
-    if config.encode is not None:
-        names += [f"encoder-{name}" for name in config.encode.embeddings]
+    names += [f"encoder-{name}" for name in config.encode]
     paths += [layout.prediction(subject, name) / "predictions.npy" for name in names]
     paths += [layout.reconstruction(subject, name) / "pictures.npy" for name in config.reconstruct]
     return {p.relative_to(layout.out).as_posix(): file_sha(p) for p in paths if p.is_file()}

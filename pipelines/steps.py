@@ -46,7 +46,7 @@ STEPS: dict[str, Step] = {
     "source": Step("source", ("subject",), ("source", "seed")),
     "prepare": Step("prepare", ("subject",), ("source", "recording", "split", "seed")),
     "embed": Step("embed", ("name",), ("source", "embeddings")),
-    "encode": Step("encode", ("subject",), ("encode", "seed")),
+    "encode": Step("encode", ("subject", "name"), ("encode", "seed")),
     "decode": Step("decode", ("subject", "name"), ("decode", "seed")),
     "decode-group": Step("decode_group", ("name",), ("decode", "seed", "subjects")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
@@ -115,7 +115,7 @@ def settings_digest(name: str, config: Config, item: str | None = None) -> str:
     dumped = config.model_dump(mode="json")
     for section in step_named(name).sections:
         value = dumped[section]
-        if item is not None and section in ("embeddings", "decode", "reconstruct"):
+        if item is not None and section in ("embeddings", "encode", "decode", "reconstruct"):
             value = value[item]
         values[section] = value
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -129,8 +129,7 @@ def _read_reconstructions(
 
 def _missing_predictions(config: Config, subject: str) -> list[str]:
     names = [f"decoder-{name}" for name in config.decode]
-    if config.encode is not None:
-        names += [f"encoder-{name}" for name in config.encode.embeddings]
+    names += [f"encoder-{name}" for name in config.encode]
     return [
         f"predictions of {name!r} were configured and are not there."
         for name in names

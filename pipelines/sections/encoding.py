@@ -48,8 +48,7 @@ def encoding(record: SubjectRecord) -> Section | None:
 
 def score_columns(record: SubjectRecord) -> list[str]:
     """List the columns with correlations, in the order of the configuration."""
-    encode = record.config.encode
-    wanted = [f"r_{name}" for name in encode.embeddings] if encode is not None else []
+    wanted = [f"r_{name}" for name in record.config.encode]
     return [name for name in wanted if name in record.unit_scores]
 
 
@@ -127,8 +126,9 @@ def unit_map(record: SubjectRecord, column: str) -> Figure | None:
         how = "Voxels on their own grid in native space; slices named by voxel index."
     else:
         return None
-    if is_share and record.config.encode is not None:
-        how += f" Units with a ceiling below {record.config.encode.ceiling_floor:g} have no share."
+    if is_share:
+        floor = record.config.evaluate.ceiling_floor
+        how += f" Units with a ceiling below {floor:g} have no share."
     caption = f"{_title(column)}: {label}; {said} over {len(known):,} units. {how}"
     alt = f"Map of {_title(column).lower()} on the cortex: {said}."
     return Figure(f"map_{column}", png, caption, alt)

@@ -9,6 +9,7 @@ from calcarine.pipelines.config_models import (
     Decoder,
     LdaDecoderSection,
     RidgeDecoderSection,
+    RidgeEncoderSection,
 )
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
@@ -133,21 +134,27 @@ def _ceilings(record: SubjectRecord) -> str:
 
 
 def _encoding(config: Config) -> str:
-    if config.encode is None:
+    if not config.encode:
         return ""
-    models = "; ".join(
-        f"{name} ({config.embeddings[name].model})" for name in config.encode.embeddings
+    told = [f"{name}: {_encoder(section)}" for name, section in config.encode.items()]
+    read = dict.fromkeys(name for section in config.encode.values() for name in section.reads)
+    models = "; ".join(f"{name} ({config.embeddings[name].model})" for name in read)
+    return (
+        "Encoders [encoding] predict each response from embeddings of the stimulus. "
+        f"{'; '.join(told)}. Embeddings: {models}. Ratios to a ceiling below "
+        f"{config.evaluate.ceiling_floor:g} are not given."
     )
-    folds = config.encode.n_folds
+
+
+def _encoder(section: RidgeEncoderSection) -> str:
+    folds = section.n_folds
     search = {
         "kfold": f"exact cross-validation in {folds} folds" if folds else "leaving one group out",
         "gcv": "generalised cross-validation",
-    }[config.encode.method]
+    }[section.method]
     return (
-        "Encoders [encoding] predict each response by ridge regression [ridge] from an embedding "
-        f"of the stimulus, with a penalty for each unit chosen by {search} among training trials "
-        f"grouped by stimulus. Embeddings: {models}. Ratios to a ceiling below "
-        f"{config.encode.ceiling_floor:g} are not given."
+        f"ridge regression [ridge] from {section.embedding}, a penalty for each unit chosen by "
+        f"{search} among training trials grouped by what the split keeps apart"
     )
 
 

@@ -106,18 +106,17 @@ def _answer(
 
 
 def _encoding(record: SubjectRecord) -> list[Answer]:
-    encode = record.config.encode
-    if encode is None:
+    first = next(iter(record.config.encode), None)
+    if first is None:
         return []
     rows = comparison(record.scores, "encode", "responses")
-    embedding = encode.embeddings[0]
-    name = f"encoder-{embedding}"
+    name = f"encoder-{first}"
     return _answer(
         rows,
         name,
         (f"{name}/shuffled-stimuli", "shuffled stimuli"),
         "Can responses be predicted?",
-        f"When responses were predicted from {embedding}",
+        f"When responses were predicted by {name}",
     )
 
 
@@ -156,8 +155,7 @@ def _reconstruction(record: SubjectRecord) -> list[Answer]:
 def _figure(record: SubjectRecord) -> list[Block]:
     """Show the first encoder's map beside the first pictures, or else the first decoder."""
     figures = []
-    encode = record.config.encode
-    name = encode.embeddings[0] if encode is not None else ""
+    name = next(iter(record.config.encode), "")
     wanted = (f"r_over_ceiling_{name}", f"r_{name}")
     column = next((c for c in wanted if c in record.unit_scores), ceiling_column(record))
     drawn = unit_map(record, column) if column is not None else None

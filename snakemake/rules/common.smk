@@ -51,7 +51,12 @@ def decoders(subjects):
 
 def encoders():
     """List the names of the encoders."""
-    return [f"encoder-{e}" for e in CONFIG.encode.embeddings] if CONFIG.encode else []
+    return [f"encoder-{name}" for name in CONFIG.encode]
+
+
+def encoder_embeddings(wildcards):
+    """List the files of the embeddings that an encoder predicts from."""
+    return [file for name in CONFIG.encode[wildcards.name].reads for file in embedding(name)]
 
 
 def choice(names):
@@ -62,7 +67,8 @@ def choice(names):
 def all_predictions(wildcards):
     """List everything that a subject's evaluation reads."""
     names = encoders() + [f"decoder-{name}" for name in CONFIG.decode]
-    models = [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
+    models = [TREE.model(wildcards.subject, name) for name in encoders()]
+    models += [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
     models += [TREE.group_model(f"decoder-{name}") for name in decoders("all")]
     predictions = [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]

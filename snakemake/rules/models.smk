@@ -4,14 +4,17 @@
 rule encode:
     input:
         recording("{subject}"),
-        [embedding(name) for name in CONFIG.encode.embeddings] if CONFIG.encode else [],
+        encoder_embeddings,
+        CONFIG.stimuli,
     output:
-        [directory(TREE.model("{subject}", name)) for name in encoders()],
-        [directory(TREE.prediction("{subject}", name)) for name in encoders()],
+        directory(TREE.model("{subject}", "encoder-{name}")),
+        directory(TREE.prediction("{subject}", "encoder-{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.encode),
     log:
-        TREE.log("encode", "{subject}"),
+        TREE.log("encode", "{subject}_{name}"),
     benchmark:
-        TREE.benchmark("encode", "{subject}")
+        TREE.benchmark("encode", "{subject}_{name}")
     params:
         config=TREE.config,
         version=version("encode"),
@@ -19,8 +22,8 @@ rule encode:
         mem_mb=growing(4000),
         runtime=60,
     shell:
-        "calcarine step encode {params.config} --subject {wildcards.subject} --threads {threads}"
-        " > {log} 2>&1"
+        "calcarine step encode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule decode:

@@ -27,7 +27,7 @@ def rendered(tmp_path_factory) -> RenderedTree:
         tmp_path_factory.mktemp("report") / "out",
         subjects=["01"],
         claim_limit=f"No claim about {NASTY}.",
-        encode={"embeddings": ["clip"]},
+        encode={"clip": {"kind": "ridge", "embedding": "clip"}},
     )
     build_tree(config, "01", concept=NASTY)
     report.run(config, "01")

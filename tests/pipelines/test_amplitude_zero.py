@@ -20,7 +20,7 @@ def scores(folder, amplitude, seed):
     raw["source"] |= {"amplitude": amplitude, "n_train": 120, "n_test": 40, "n_held_out": 8}
     raw["source"] |= {"n_test_repeats": 2, "trials_per_run": 40, "n_voxels": 200}
     raw["embeddings"] = {name: raw["embeddings"][name] for name in ("clip", "category")}
-    raw["encode"] = {"embeddings": ["clip"]}
+    raw["encode"] = {"clip": {"kind": "ridge", "embedding": "clip"}}
     raw["decode"] = {name: raw["decode"][name] for name in ("ridge-clip", "lda-category")}
     config = parse_config(raw, "test")
     source.run(config)
@@ -28,7 +28,7 @@ def scores(folder, amplitude, seed):
     prepare.run(config, "01")
     for name in config.embeddings:
         embed.run(config, name)
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     for name in config.decode:
         decode.run(config, "01", name)
     evaluate.run(config, "01")

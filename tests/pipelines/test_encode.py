@@ -16,7 +16,7 @@ N_TRAIN, N_TEST, N_REPEATS, N_UNITS, EMBED_DIM = 80, 12, 3, 14, 6
 
 
 def configuration(out, **encode_section):
-    section = {"embeddings": ["clip"], **encode_section}
+    section = {"kind": "ridge", "embedding": "clip", **encode_section}
     return Config.model_validate(
         {
             "name": "small",
@@ -25,7 +25,7 @@ def configuration(out, **encode_section):
             "source": {"kind": "bids", "path": out / "bids"},
             "recording": {"task": "scenes"},
             "embeddings": {"clip": {"model": "local-dir:nowhere"}},
-            "encode": section,
+            "encode": {"clip": section},
         }
     )
 
@@ -98,7 +98,7 @@ def outputs(config):
 
 def test_predicts_test_items_for_every_number_of_repeats(tree):
     config, trials, responses, units = tree
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     encoder, predictions = outputs(config)
     assert predictions.items["n_repeats"].tolist() == [1] * 12 + [2] * 12 + [3] * 12
     best = predictions.select("measured", None, "signal")
@@ -119,7 +119,7 @@ def test_predicts_test_items_for_every_number_of_repeats(tree):
 
 def test_first_repeats_come_first(tree):
     config, trials, responses, _ = tree
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     encoder, predictions = outputs(config)
     single = predictions.select("measured", 1, "signal")
     first = trials[trials["stimulus_id"] == "test-05"].sort_values(["session", "run", "onset_s"])
@@ -130,27 +130,27 @@ def test_first_repeats_come_first(tree):
 
 def test_test_trials_leave_the_model_as_it_is(tree):
     config, trials, responses, units = tree
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     folder = config.layout.model("01", "encoder-clip")
     before = (folder / "model.safetensors").read_bytes()
     changed = responses.copy()
     is_test = (trials["split"] == "test").to_numpy()
     changed[is_test] = 1e3 * changed[is_test][::-1]
     write(config, trials, changed, units)
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     assert (folder / "model.safetensors").read_bytes() == before
 
 
 def test_two_runs_give_equal_bytes(tree):
     config, *_ = tree
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     folders = (
         config.layout.model("01", "encoder-clip"),
         config.layout.prediction("01", "encoder-clip"),
     )
     files = [f for folder in folders for f in sorted(folder.iterdir())]
     before = [f.read_bytes() for f in files]
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     assert [f.read_bytes() for f in files] == before
 
 
@@ -163,7 +163,7 @@ def test_cross_validation_predicts_out_of_fold_and_keeps_a_model_of_all_trials(t
         update={"split": SplitSection(by="run", scheme="leave-one-out", disjoint=("run",))}
     )
     write(config, folded, responses, units)
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     encoder, predictions = outputs(config)
     assert predictions.items["fold"].nunique() == 4
     n_items = sum(
@@ -186,7 +186,7 @@ def test_cross_validation_predicts_out_of_fold_and_keeps_a_model_of_all_trials(t
 def test_unpredictable_responses_score_nothing(tree, rng):
     config, trials, responses, units = tree
     write(config, trials, rng.standard_normal(responses.shape), units)
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     _, predictions = outputs(config)
     best = predictions.select("measured", None, "signal")
     assert abs(np.mean(correlation(best.measured, best.values))) < 0.25
@@ -198,21 +198,21 @@ def test_stimuli_without_an_embedding_are_left_out_and_counted(tree):
     values = np.load(folder / "embeddings.npy")
     values[0] = np.nan  # test-00
     np.save(folder / "embeddings.npy", values)
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     _, predictions = outputs(config)
     assert predictions.sidecar["n_without_embedding"] == 3
     assert "test-00" not in set(predictions.items["stimulus_id"])
     assert np.isfinite(predictions.values).all()
     np.save(folder / "embeddings.npy", np.full_like(values, np.nan))
     with pytest.raises(CalcarineError, match="no stimulus has an embedding by local-dir:nowhere"):
-        encode.run(config, "01")
+        encode.run(config, "01", "clip")
     assert len(trials) == N_TRAIN + N_TEST * N_REPEATS
 
 
 def test_gcv_and_one_standardisation_for_all(tree):
     config, *_ = tree
     config = configuration(config.layout.out, method="gcv", standardize="all")
-    encode.run(config, "01")
+    encode.run(config, "01", "clip")
     encoder, _ = outputs(config)
     assert encoder.method == "gcv"
     assert encoder.standardizer_.groups == ("all",)
@@ -234,7 +234,7 @@ def test_penalty_groups_follow_the_split(tree):
 
 def test_missing_section_and_missing_files_are_named(tree):
     config, *_ = tree
-    with pytest.raises(CalcarineError, match="no section `encode`"):
-        encode.run(config.model_copy(update={"encode": None}), "01")
+    with pytest.raises(CalcarineError, match=r"no encoder 'dino'; it has \['clip'\]"):
+        encode.run(config, "01", "dino")
     with pytest.raises(CalcarineError, match="Run the `prepare` step for sub-02"):
-        encode.run(config, "02")
+        encode.run(config, "02", "clip")

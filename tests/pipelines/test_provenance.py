@@ -13,7 +13,7 @@ from calcarine.pipelines.provenance import costs, git_state, hashes, versions, w
 def config(tmp_path):
     config = phantom_config(
         tmp_path / "out",
-        encode=None,
+        encode={},
         decode={"lda-category": {"kind": "lda", "target": "category"}},
         reconstruct={},
     )

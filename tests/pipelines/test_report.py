@@ -49,7 +49,7 @@ def small(tmp_path):
     config = phantom_config(
         tmp_path / "out",
         subjects=["01"],
-        encode=None,
+        encode={},
         decode={"lda-category": {"kind": "lda", "target": "category"}},
         reconstruct={},
     )

@@ -15,7 +15,7 @@ from calcarine.pipelines.report_index import index_html, mean_row
 def config(tmp_path):
     config = phantom_config(
         tmp_path / "out",
-        encode=None,
+        encode={},
         decode={"lda-category": {"kind": "lda", "target": "category"}},
         reconstruct={},
     )

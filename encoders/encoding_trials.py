@@ -1,0 +1,58 @@
+"""What encoders are fitted on in a fold, and what every fitted encoder can do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from calcarine.data.standardize import Standardizer
+
+
+@dataclass(frozen=True)
+class EncodingTrials:
+    """Training and validation trials of one subject.
+
+    Attributes
+    ----------
+    features
+        Embedding of each trial's stimulus, shape (n_trials, embed_dim) or (n_trials, n_tokens,
+        embed_dim); several embeddings are laid end to end, shape (n_trials, sum of their sizes).
+    responses
+        Not standardised, float32, shape (n_trials, n_units).
+    stimuli
+        Content hash of each trial's stimulus, shape (n_trials,).
+    groups
+        Unit of the split that each trial belongs to (stimulus, run, …), shape (n_trials,): an
+        inner cross-validation never has a group on both sides.
+    sessions
+        Session of each trial, shape (n_trials,), where responses are standardised within session.
+    is_validation
+        Trials to choose on, bool, shape (n_trials,). An encoder that chooses nothing on them is
+        fitted on them too; one that does must not let them shape its z-scores.
+    """
+
+    features: np.ndarray
+    responses: np.ndarray
+    stimuli: np.ndarray
+    groups: np.ndarray
+    sessions: np.ndarray | None
+    is_validation: np.ndarray
+
+
+class FittedEncoder(Protocol):
+    """A fitted encoder: stimulus to response of every unit.
+
+    Attributes
+    ----------
+    standardizer_
+        z-scores of the training responses.
+    """
+
+    standardizer_: Standardizer
+
+    def predict(self, stimuli: np.ndarray) -> np.ndarray:
+        """Predict standardised responses, float32 (n_items, n_units), from features."""
+
+    def save(self, folder: Path, card: dict[str, str]) -> None:
+        """Write a model folder with the card's text for `data licence split preprocessing seed`."""

@@ -1,0 +1,59 @@
+"""From an encoder's section of the configuration to the fitted encoder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.pipelines.config_models import Encoder as EncoderSection
+from calcarine.pipelines.config_models import RidgeEncoderSection
+
+
+def _ridge(
+    section: RidgeEncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    groups = trials.stimuli if section.averages_repeats else trials.groups
+    n_groups = len(np.unique(groups))
+    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    encoder = VoxelEncoder(embeddings[0], units, n_folds, section.method)
+    return encoder.fit(trials.features, trials.responses, groups, trials.sessions)
+
+
+FITTERS: dict[str, Callable[..., FittedEncoder]] = {"ridge": _ridge}
+
+
+def fit_encoder(
+    section: EncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    """Make the encoder that a section describes and fit it.
+
+    Parameters
+    ----------
+    section
+        One of the section `encode`.
+    embeddings
+        Sidecars of the embeddings that it reads, in the order of `section.reads`.
+    units
+        Units table, one row a unit.
+    trials
+        Training and validation trials.
+    seed
+        Seed of what is random in it.
+    checkpoint
+        Folder from which an interrupted training goes on.
+    """
+    return FITTERS[section.kind](section, embeddings, units, trials, seed, checkpoint)
