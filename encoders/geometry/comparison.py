@@ -28,7 +28,7 @@ def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Correlate the ranks of every two rows, ties averaged: shape (n_first, n_second)."""
     a, b = _checked(first, second)
-    return _unit(rankdata(a, axis=1)) @ _unit(rankdata(b, axis=1)).T
+    return _ranks(a) @ _ranks(b).T
 
 
 def kendall_a(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -52,9 +52,7 @@ def kendall_a(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def cosine(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Give the cosine of every two rows, which keeps a ratio scale's zero: (n_first, n_second)."""
     a, b = _checked(first, second)
-    return (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (
-        b / np.linalg.norm(b, axis=1, keepdims=True)
-    ).T
+    return _length_1(a) @ _length_1(b).T
 
 
 COMPARISONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -120,6 +118,22 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     tiny = 1e-12 * np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(float).tiny)
     varies = length > tiny * np.sqrt(rows.shape[1])
     return np.divide(centred, length, out=np.full_like(centred, np.nan), where=varies)
+
+
+def _length_1(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _ranks(rows: np.ndarray) -> np.ndarray:
+    return _unit(rankdata(rows, axis=1))
+
+
+UNIT_ROWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "spearman": _ranks,
+    "pearson": _unit,
+    "cosine": _length_1,
+}
+"""Measures that are a product of two rows, each brought to its own form first."""
 
 
 def _tied(row: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from scipy.spatial.distance import squareform
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.geometry.ceilings import geometry_ceilings
-from calcarine.encoders.geometry.comparison import compare
+from calcarine.encoders.geometry.comparison import UNIT_ROWS, compare
 from calcarine.encoders.geometry.dissimilarity import n_conditions_of
 
 Over = Literal["stimuli", "subjects", "both"]
@@ -101,14 +101,13 @@ def _draws(
     positions = pair_matrix(n_conditions)
     rng = np.random.default_rng(seed)
     for _ in range(n_draws):
-        subjects: np.ndarray = np.arange(n_subjects)
-        pairs: np.ndarray = np.arange(n)
-        if over != "stimuli":
-            subjects = rng.integers(0, n_subjects, n_subjects)
-        if over != "subjects":
-            conditions = rng.integers(0, n_conditions, n_conditions)
-            pairs = drawn_pairs(conditions, positions)
-        yield subjects, pairs
+        draws_subjects, draws_stimuli = over != "stimuli", over != "subjects"
+        yield (
+            rng.integers(0, n_subjects, n_subjects) if draws_subjects else np.arange(n_subjects),
+            drawn_pairs(rng.integers(0, n_conditions, n_conditions), positions)
+            if draws_stimuli
+            else np.arange(n),
+        )
 
 
 def permuted_comparisons(
@@ -135,6 +134,12 @@ def permuted_comparisons(
     n_conditions = n_conditions_of(np.shape(measured)[1])
     positions = pair_matrix(n_conditions)
     rng = np.random.default_rng(seed)
+    if method in UNIT_ROWS and np.isfinite(measured).all() and np.isfinite(models).all():
+        # a permutation changes neither ranks nor lengths: they are computed once
+        mean = UNIT_ROWS[method](np.asarray(measured, dtype=np.float64)).mean(axis=0)
+        rows = UNIT_ROWS[method](np.asarray(models, dtype=np.float64))
+        drawn = (drawn_pairs(rng.permutation(n_conditions), positions) for _ in range(n_draws))
+        return np.stack([rows[:, pairs] @ mean for pairs in drawn])
     found = []
     for _ in range(n_draws):
         pairs = drawn_pairs(rng.permutation(n_conditions), positions)

@@ -80,6 +80,18 @@ def test_permuted_stimuli_match_by_chance_and_planted_ones_do_not(rng):
     assert p[1] > 0.01
 
 
+@pytest.mark.parametrize("method", ["spearman", "pearson", "cosine", "kendall-a"])
+def test_permuted_comparisons_equal_those_of_permuted_squares(method, rng):
+    measured, models = rng.random((2, 2, 15))
+    found = permuted_comparisons(measured, models, seed=4, n_draws=3, method=method)
+    order = np.random.default_rng(4)
+    for row in found:
+        square = np.stack([squareform(m) for m in models])
+        chosen = order.permutation(6)
+        moved = np.stack([squareform(s[np.ix_(chosen, chosen)]) for s in square])
+        np.testing.assert_allclose(row, compare(measured, moved, method).mean(axis=0))
+
+
 def test_p_values_are_uniform_where_nothing_is_planted(rng):
     p = [
         permutation_p(
