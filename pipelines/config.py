@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
-from calcarine.pipelines.config_data import BidsSource, FmriRecording, Source, SplitSection
+from calcarine.pipelines.config_data import BidsSource, Recording, Source, SplitSection
+from calcarine.pipelines.config_geometry import GeometrySection
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
@@ -38,12 +39,13 @@ class Config(Section):
         "", description="What these data cannot carry; stands in the report's first paragraph"
     )
     source: Source
-    recording: FmriRecording
+    recording: Recording
     split: SplitSection = SplitSection()
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
+    geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
     @property
@@ -65,11 +67,21 @@ class Config(Section):
             return self.source.stimuli
         return self.bids / "stimuli" / "stimuli.tsv"
 
+    @property
+    def references(self) -> Path:
+        """Dissimilarities that come with the data set, a folder each."""
+        return self.bids / "references"
+
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
+        wanted |= {
+            f"geometry.{n}.embeddings": name
+            for n, g in self.geometry.items()
+            for name in g.embeddings
+        }
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
@@ -79,6 +91,8 @@ class Config(Section):
             if r.low_level is not None
         }
         _all_in(drivers, list(self.decode), "decode")
+        if self.split.scheme == "none" and (self.encode or self.decode):
+            raise ValueError("split.scheme is none; encode and decode need test trials")
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

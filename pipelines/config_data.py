@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_geometry import DissimilarityRecording, Kriegeskorte92Source
 
 
 class BidsSource(Section):
@@ -44,7 +45,10 @@ class Haxby2001Source(Section):
     pictures: Path = Field(description="Folder that holds face_house/{faces,houses}")
 
 
-Source = Annotated[BidsSource | PhantomSource | Haxby2001Source, Field(discriminator="kind")]
+Source = Annotated[
+    BidsSource | PhantomSource | Haxby2001Source | Kriegeskorte92Source,
+    Field(discriminator="kind"),
+]
 
 
 class GlmResponses(Section):
@@ -110,13 +114,18 @@ class FmriRecording(Section):
         return "func"
 
 
+Recording = Annotated[FmriRecording | DissimilarityRecording, Field(discriminator="modality")]
+
+
 class SplitSection(Section):
     """Which trials train, which choose, which test."""
 
     by: Literal["stimulus", "concept", "run", "session", "subject", "declared"] = Field(
         "stimulus", description="Unit that never stands on both sides"
     )
-    scheme: Literal["holdout", "leave-one-out"] = Field("holdout", description="One split or folds")
+    scheme: Literal["holdout", "leave-one-out", "none"] = Field(
+        "holdout", description="One split, folds, or none where nothing is fitted"
+    )
     test: tuple[str, ...] | Share = Field(0.1, description="Groups to test on, or their share")
     validation: tuple[str, ...] | Share = Field(
         0.1, description="Groups of training data to choose on, or their share"

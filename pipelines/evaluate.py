@@ -16,6 +16,7 @@ from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_decoders import decoder_results
+from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
 
@@ -45,6 +46,8 @@ def run(config: Config, subject: str) -> None:
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)
+    for name in config.geometry:
+        scores += geometry_results(config, subject, name)
     write_scores(layout.metrics(subject), scores)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
     with new_file(layout.unit_scores(subject)) as temporary:
@@ -53,9 +56,8 @@ def run(config: Config, subject: str) -> None:
 
 def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
-    if config.split.scheme == "holdout":
-        return "test"
-    return f"leave-one-{config.split.by}-out"
+    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{config.split.by}-out"}
+    return names[config.split.scheme]
 
 
 def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd.DataFrame]:

@@ -50,9 +50,13 @@ STEPS: dict[str, Step] = {
     "decode": Step("decode", ("subject", "name"), ("decode", "seed")),
     "decode-group": Step("decode_group", ("name",), ("decode", "seed", "subjects")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
+    "geometry": Step("geometry", ("subject", "name"), ("geometry", "seed")),
     "evaluate": Step(
-        "evaluate", ("subject",), ("source", "encode", "decode", "reconstruct", "evaluate", "seed")
+        "evaluate",
+        ("subject",),
+        ("source", "encode", "decode", "reconstruct", "geometry", "evaluate", "seed"),
     ),
+    "evaluate-group": Step("evaluate_group", (), ("geometry", "evaluate", "subjects", "seed")),
     "report": Step("report", ("subject",), _SCIENCE),
     "index": Step("report_index", (), ("name", "subjects", "claim_limit")),
 }
@@ -115,7 +119,13 @@ def settings_digest(name: str, config: Config, item: str | None = None) -> str:
     dumped = config.model_dump(mode="json")
     for section in step_named(name).sections:
         value = dumped[section]
-        if item is not None and section in ("embeddings", "encode", "decode", "reconstruct"):
+        if item is not None and section in (
+            "embeddings",
+            "encode",
+            "decode",
+            "reconstruct",
+            "geometry",
+        ):
             value = value[item]
         values[section] = value
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -103,8 +103,8 @@ def _draws(
     for _ in range(n_draws):
         draws_subjects, draws_stimuli = over != "stimuli", over != "subjects"
         yield (
-            rng.integers(0, n_subjects, n_subjects) if draws_subjects else np.arange(n_subjects),
-            drawn_pairs(rng.integers(0, n_conditions, n_conditions), positions)
+            rng.integers(0, n_subjects, (n_subjects,)) if draws_subjects else np.arange(n_subjects),
+            drawn_pairs(rng.integers(0, n_conditions, (n_conditions,)), positions)
             if draws_stimuli
             else np.arange(n),
         )

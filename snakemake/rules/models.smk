@@ -82,6 +82,30 @@ for decoder in decoders("all"):
             " > {log} 2>&1"
 
 
+rule geometry:
+    input:
+        recording("{subject}"),
+        geometry_inputs,
+        CONFIG.stimuli,
+    output:
+        directory(TREE.geometry("{subject}", "{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.geometry),
+    log:
+        TREE.log("geometry", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("geometry", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("geometry"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=60,
+    shell:
+        "calcarine step geometry {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
+
+
 rule reconstruct:
     input:
         drivers,
