@@ -12,11 +12,9 @@ from calcarine.data.bold import Timing, volume_timing
 from calcarine.data.errors import CalcarineError
 from calcarine.data.events import check_within_scan, read_events, stimulus_events
 from calcarine.data.glm import GlmModel
-from calcarine.data.stimuli import read_stimuli, stimulus_shas
+from calcarine.data.stimuli import read_stimuli
 from calcarine.data.surface_bold import surface_timing
-from calcarine.data.trials import TRIAL_COLUMNS, check_trials
-
-NO_SPLIT = "n/a"
+from calcarine.data.trial_assembly import assemble_trials
 
 
 @dataclass(frozen=True)
@@ -134,31 +132,10 @@ def read_fmri_trials(reading: FmriReading) -> tuple[list[MeasuredRun], pd.DataFr
             f"not have. Add a row with stimulus_id {REST} and file n/a."
         )
     runs = [measure_run(reading, files, stimuli) for files in runs_of(reading)]
-    table = pd.concat([_run_table(run) for run in runs], ignore_index=True)
-    if not len(table):
-        raise CalcarineError(
-            f"sub-{reading.subject}: no event of {len(runs)} runs shows a stimulus. Look at "
-            "`recording.stimulus_column` and `recording.ignore_trial_types`."
-        )
-    used = stimuli[stimuli["stimulus_id"].isin(set(table["stimulus_id"]))]
-    shas = stimulus_shas(used, reading.stimuli.parent)
-    table["stimulus_sha"] = table["stimulus_id"].map(shas)
-    table["repeat"] = table.groupby("stimulus_id").cumcount() + 1
-    table["split"] = table["split_group"] = NO_SPLIT
-    rest = [name for name in table.columns if name not in TRIAL_COLUMNS]
-    table[rest] = table[rest].fillna("n/a")
-    trials = table[[*TRIAL_COLUMNS, *rest]]
-    check_trials(trials, f"sub-{reading.subject}, events.tsv of {len(runs)} runs")
-    return runs, trials
-
-
-def _run_table(run: MeasuredRun) -> pd.DataFrame:
-    table = run.trials.rename(
-        columns={"onset": "onset_s", "duration": "duration_s", "row": "events_row"}
+    trials = assemble_trials(
+        [(run.files, run.trials) for run in runs],
+        stimuli,
+        reading.stimuli.parent,
+        reading.subject,
     )
-    table["subject"] = run.files.subject
-    table["session"] = run.files.session
-    table["run"] = run.files.run
-    if "trial_id" not in table.columns:
-        table["trial_id"] = [f"{run.files.name}_trial-{i + 1:04d}" for i in range(len(table))]
-    return table
+    return runs, trials

@@ -25,10 +25,12 @@ class Responses:
     trials
         Trial table, one row a trial, in the order of `values`.
     units
-        Unit table, one row a unit: for voxels `i j k x y z roi noise_ceiling …` (x, y, z in mm).
+        Unit table, one row a unit: for voxels `i j k x y z roi noise_ceiling …` (x, y, z in mm),
+        for sensors `channel type x y z layout_x layout_y` (metres in the head frame; layout: see
+        `calcarine.data.meeg.channels`).
     sidecar
-        `space`, `affine` and `volume_shape` (or `montage`, `times_s`), `unit` of the values,
-        `provenance`.
+        `space`, `affine` and `volume_shape` (or `montage`, `times_s`, `sampling_rate_hz`), `unit`
+        of the values, `provenance`.
     """
 
     values: np.ndarray
@@ -103,7 +105,11 @@ def read_responses(layout: Layout, subject: str) -> Responses:
         sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         units = pd.read_csv(
-            layout.units(subject), sep="\t", na_values=["n/a"], keep_default_na=False
+            layout.units(subject),
+            sep="\t",
+            na_values=["n/a"],
+            keep_default_na=False,
+            dtype={"channel": "str"},
         )
     except FileNotFoundError as error:
         raise CalcarineError(
@@ -113,7 +119,7 @@ def read_responses(layout: Layout, subject: str) -> Responses:
         raise CalcarineError(
             f"{path} cannot be read ({error}). Delete it and run `prepare` again."
         ) from error
-    for name in (n for n in ("roi", "hemisphere") if n in units.columns):
+    for name in (n for n in ("roi", "hemisphere", "channel", "type") if n in units.columns):
         units[name] = units[name].fillna("n/a").astype("str")
     trials = read_trials(layout.trials(subject))
     if list(values.shape) != sidecar["shape"] or values.shape[:2] != (len(trials), len(units)):

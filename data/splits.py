@@ -168,24 +168,43 @@ def _drawn(names: list[str], share: float, seed: int, each_by_itself: bool) -> s
     return drawn or ({min(lots, key=lots.__getitem__)} if share > 0 and lots else set())
 
 
-def leave_one_out(trials: pd.DataFrame, by: SplitBy) -> pd.DataFrame:
+def leave_one_out(trials: pd.DataFrame, by: SplitBy, declared: str | None = None) -> pd.DataFrame:
     """Declare a cross-validation that leaves out one group at a time.
+
+    Parameters
+    ----------
+    trials
+        The trial table.
+    by
+        Unit that is left out. `declared` takes the groups from a column of the table.
+    declared
+        That column; trials of the group `n/a` are not used.
 
     Raises
     ------
     CalcarineError
         There are fewer than three groups: one to test, one to choose, one to train.
     """
-    groups = groups_of(trials, by)
-    if groups.nunique() < 3:
+    groups = _declared_groups(trials, declared) if by == "declared" else groups_of(trials, by)
+    used = groups != "n/a" if by == "declared" else pd.Series(True, index=groups.index)
+    if groups[used].nunique() < 3:
         raise CalcarineError(
             f"a cross-validation over {by} needs at least 3 of them; the data have "
-            f"{groups.nunique()}: {sorted(groups.unique())}. Choose another split.by."
+            f"{groups[used].nunique()}: {sorted(groups[used].unique())}. Choose another split.by."
         )
     out = trials.copy()
     out["split_group"] = groups
-    out["split"] = FOLD_PREFIX + groups
+    out["split"] = (FOLD_PREFIX + groups).where(used, "unused")
     return out
+
+
+def _declared_groups(trials: pd.DataFrame, column: str | None) -> pd.Series:
+    if column is None or column not in trials.columns:
+        raise CalcarineError(
+            f"split.column is {column!r}; the trial table has {list(trials.columns)}. "
+            "Name the events.tsv column that holds the group of each trial."
+        )
+    return trials[column].astype("str")
 
 
 def folds(trials: pd.DataFrame) -> list[Fold]:

@@ -10,7 +10,7 @@ import pandas as pd
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.responses import units_sha
-from calcarine.data.standardize import Standardizer
+from calcarine.data.scaling import Scaler, load_scaler
 from calcarine.decoders.contrastive import ContrastiveDecoder
 from calcarine.decoders.decoding_trials import Decoder
 from calcarine.decoders.lda import LdaDecoder
@@ -35,7 +35,7 @@ class SavedDecoder:
     decoder
         The fitted decoder.
     standardizers
-        z-scores of its training trials, by subject.
+        Scales of its training trials, by subject.
     units_shas
         Hash of the units that it was fitted on, by subject.
     target
@@ -47,7 +47,7 @@ class SavedDecoder:
     """
 
     decoder: Decoder
-    standardizers: dict[str, Standardizer]
+    standardizers: dict[str, Scaler]
     units_shas: dict[str, str]
     target: dict[str, Any]
     train_means: dict[str, np.ndarray]
@@ -147,7 +147,7 @@ def load_decoder(folder: Path) -> SavedDecoder:
             "It was written by another version of calcarine."
         )
     standardizers = {
-        subject: Standardizer.from_tensors(groups, _below(f"sub-{subject}.", tensors))
+        subject: load_scaler(groups, _below(f"sub-{subject}.", tensors))
         for subject, groups in config["standardizer_groups"].items()
     }
     return SavedDecoder(

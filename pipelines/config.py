@@ -6,16 +6,24 @@ Light on purpose: the Snakefile imports this module in every job.
 import os
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
-from calcarine.pipelines.config_data import BidsSource, Recording, Source, SplitSection
-from calcarine.pipelines.config_geometry import GeometrySection
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    FmriRecording,
+    RobustScaling,
+    Source,
+    SplitSection,
+    ZscoreScaling,
+)
+from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
+from calcarine.pipelines.config_meeg import EegRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
@@ -23,6 +31,12 @@ from calcarine.pipelines.config_models import (
     EvaluateSection,
     ReconstructSection,
 )
+
+Recording = Annotated[
+    FmriRecording | EegRecording | MegRecording | DissimilarityRecording,
+    Field(discriminator="modality"),
+]
+Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
 
 
 class Config(Section):
@@ -40,6 +54,7 @@ class Config(Section):
     )
     source: Source
     recording: Recording
+    scaling: Scaling = ZscoreScaling()
     split: SplitSection = SplitSection()
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
@@ -72,6 +87,12 @@ class Config(Section):
         """Dissimilarities that come with the data set, a folder each."""
         return self.bids / "references"
 
+    @field_validator("recording", mode="before")
+    @classmethod
+    def _fmri_where_nothing_is_said(cls, value: Any) -> Any:
+        is_silent = isinstance(value, dict) and "modality" not in value
+        return {"modality": "fmri", **value} if is_silent else value
+
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
         known = list(self.embeddings)
@@ -93,6 +114,10 @@ class Config(Section):
         _all_in(drivers, list(self.decode), "decode")
         if self.split.scheme == "none" and (self.encode or self.decode):
             raise ValueError("split.scheme is none; encode and decode need test trials")
+        if (self.split.scheme == "none") != isinstance(self.recording, DissimilarityRecording):
+            raise ValueError(
+                "split.scheme none belongs to recordings of dissimilarities, and to no other"
+            )
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
-from calcarine.pipelines.config_geometry import DissimilarityRecording, Kriegeskorte92Source
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 
 
 class BidsSource(Section):
@@ -113,8 +113,38 @@ class FmriRecording(Section):
         """BIDS data type."""
         return "func"
 
+    @property
+    def preprocessing(self) -> str:
+        """How responses were made, for model cards."""
+        return self.responses.model_dump_json()
 
-Recording = Annotated[FmriRecording | DissimilarityRecording, Field(discriminator="modality")]
+
+class ZscoreScaling(Section):
+    """Mean and deviation of each unit, at each time where there are times."""
+
+    kind: Literal["zscore"] = "zscore"
+
+
+class NoiseNormalization(Section):
+    """Multivariate noise normalisation (Guggenmos et al. 2018) on training trials alone."""
+
+    dim: Literal["residual", "time", "epochs"] = Field(
+        "residual",
+        description="Noise is what differs from the stimulus' mean, varies over repeats at each "
+        "time, or varies over the times of a trial (which needs no repeats)",
+    )
+
+
+class RobustScaling(Section):
+    """Median and interquartile range of each sensor over training trials and times."""
+
+    kind: Literal["robust"] = "robust"
+    clamp: float | None = Field(
+        20.0, gt=0, description="Largest magnitude after scaling; null: no limit"
+    )
+    mvnn: NoiseNormalization | None = Field(
+        None, description="Whitening of the sensors after that; null: none"
+    )
 
 
 class SplitSection(Section):
@@ -131,7 +161,9 @@ class SplitSection(Section):
         0.1, description="Groups of training data to choose on, or their share"
     )
     column: str | None = Field(
-        None, description="For `by: declared`: column that says train, test, validation or unused"
+        None,
+        description="For `by: declared`: events.tsv column that says train, test, validation or "
+        "unused; for `leave-one-out` the group of each trial (n/a: unused)",
     )
     disjoint: tuple[Literal["stimulus", "concept", "run", "session", "window"], ...] = Field(
         ("stimulus",), description="What the leak check does not let stand on both sides"

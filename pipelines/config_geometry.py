@@ -25,6 +25,11 @@ class DissimilarityRecording(Section):
         """Folder of the output tree."""
         return "dissimilarities"
 
+    @property
+    def preprocessing(self) -> str:
+        """Nothing is done to what was recorded."""
+        return "as recorded"
+
 
 class TopologySection(Section):
     """Geo-topological transform of both RDMs (Lin & Kriegeskorte 2024)."""

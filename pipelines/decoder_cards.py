@@ -39,7 +39,7 @@ def decoder_card(
     return f"{name}: {section.kind} decoder of {section.target}", fields | {
         "split": f"{split.scheme} by {split.by}, {n_folds} folds, hashes {hashes}; {fitted}",
         "units": "hash of the voxel mask by subject: `units_sha` in config.json",
-        "preprocessing": f"`{config.recording.model_dump_json()}`; responses z-scored "
+        "preprocessing": f"`{config.recording.preprocessing}`; responses z-scored "
         f"by training trials ({section.standardize})",
         "target": f"{section.target}: {config.embeddings[section.target].model}, "
         f"revision and transform in config.json",

@@ -12,9 +12,9 @@ from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.data.responses import units_sha
+from calcarine.data.scaling import Scaler, ScalingPlan, fit_scaler
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
-from calcarine.data.standardize import Standardizer
 from calcarine.decoders.brain_items import (
     BRAINS,
     BrainItems,
@@ -26,6 +26,7 @@ from calcarine.decoders.decoder_folder import SavedDecoder, save_decoder
 from calcarine.decoders.decoding_trials import Decoder, DecodingTrials
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
+from calcarine.pipelines.config_data import RobustScaling
 from calcarine.pipelines.decoder_cards import decoder_card
 from calcarine.pipelines.decoder_sections import make_decoder
 from calcarine.pipelines.decoding_data import (
@@ -47,13 +48,13 @@ class FittedFold:
     decoder
         The fitted decoder.
     standardizers
-        z-scores of the training trials, by subject.
+        Scales of the training trials (z-scores, or what `scaling` says), by subject.
     train_mean
         Mean target of the training trials, shape (embed_dim,).
     """
 
     decoder: Decoder
-    standardizers: dict[str, Standardizer]
+    standardizers: dict[str, Scaler]
     train_mean: np.ndarray
 
 
@@ -80,7 +81,7 @@ def decode_subjects(
     CalcarineError
         There is no such decoder, or data and decoder do not fit together.
     """
-    section = _section(config, name, whom)
+    section, plan = _section(config, name, whom), scaling_plan(config)
     target = read_embeddings(config.layout.embedding(section.target))
     data = {subject: subject_data(config, subject, section, target) for subject in subjects}
     n_repeats = {s: usual_repeats(d.trials, folds(d.trials)) for s, d in data.items()}
@@ -89,13 +90,14 @@ def decode_subjects(
     seed = derive_seed(config.seed, *subjects, "decode", name)
     fits, predicted = {}, {subject: _Parts() for subject in subjects}
     for fold_name, fold in by_fold.items():
-        fitted = fit_fold(section, data, fold, seed, work / fold_name.replace("/", "_"))
+        checkpoint = work / fold_name.replace("/", "_")
+        fitted = fit_fold(section, plan, data, fold, seed, checkpoint)
         for subject, parts in predicted.items():
             parts.add(data[subject], fold[subject], fitted, subject, n_repeats[subject], seed)
         fits[fold_name] = fitted
     final = fits[next(iter(fits))]
     if len(by_fold) > 1:
-        final = fit_fold(section, data, all_trials(by_fold), seed, work / "all")
+        final = fit_fold(section, plan, data, all_trials(by_fold), seed, work / "all")
     saved = SavedDecoder(
         final.decoder,
         final.standardizers,
@@ -137,6 +139,7 @@ def _section(config: Config, name: str, whom: str) -> DecoderSection:
 
 def fit_fold(
     section: DecoderSection,
+    plan: ScalingPlan,
     data: Mapping[str, SubjectData],
     fold: Mapping[str, Fold],
     seed: int,
@@ -148,6 +151,8 @@ def fit_fold(
     ----------
     section
         Which decoder.
+    plan
+        How responses are scaled.
     data, fold
         Trials and rows, by subject.
     seed
@@ -162,8 +167,11 @@ def fit_fold(
         subject_trials = data[subject]
         # where validation trials choose, they must not shape the z-scores either
         rows = own.train if decoder.uses_validation else own.fit
-        standardizers[subject] = Standardizer.fit(
-            subject_trials.values[rows], at_rows(subject_trials.sessions, rows)
+        standardizers[subject] = fit_scaler(
+            plan,
+            subject_trials.values[rows],
+            at_rows(subject_trials.sessions, rows),
+            subject_trials.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         )
         trials[subject] = training_trials(subject_trials, own, standardizers[subject])
     targets = np.concatenate([t.targets for t in trials.values()])
@@ -171,7 +179,7 @@ def fit_fold(
     return FittedFold(decoder.fit(trials), standardizers, mean)
 
 
-def training_trials(data: SubjectData, fold: Fold, standardizer: Standardizer) -> DecodingTrials:
+def training_trials(data: SubjectData, fold: Fold, standardizer: Scaler) -> DecodingTrials:
     """Take the training and validation trials of a fold."""
     rows = fold.fit
     return DecodingTrials(
@@ -181,6 +189,14 @@ def training_trials(data: SubjectData, fold: Fold, standardizer: Standardizer) -
         data.groups[rows],
         np.isin(rows, fold.validation),
     )
+
+
+def scaling_plan(config: Config) -> ScalingPlan:
+    """Say how the configuration wants responses to be scaled."""
+    section = config.scaling
+    if isinstance(section, RobustScaling):
+        return ScalingPlan("robust", section.clamp, section.mvnn.dim if section.mvnn else None)
+    return ScalingPlan()
 
 
 class _Parts:

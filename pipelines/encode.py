@@ -275,7 +275,7 @@ def _card(config: Config, section: EncoderSection, data: EncodingData, seed: int
         **data_set_fields(config),
         "split": f"{split.scheme} by {split.by}, {n_folds} folds, hash {split_hash}; this model is "
         f"fitted {fitted}",
-        "preprocessing": f"`{config.recording.model_dump_json()}`, responses z-scored "
+        "preprocessing": f"`{config.recording.preprocessing}`, responses z-scored "
         f"by training trials ({section.standardize})",
         "seed": f"{seed}, from the configuration's {config.seed}",
     }

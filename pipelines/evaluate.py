@@ -56,7 +56,9 @@ def run(config: Config, subject: str) -> None:
 
 def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
-    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{config.split.by}-out"}
+    by_column = config.split.by == "declared"
+    left_out = config.split.column if by_column else config.split.by
+    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{left_out}-out"}
     return names[config.split.scheme]
 
 

@@ -13,6 +13,9 @@ from calcarine.data.fmri import prepare_fmri, response_window_s
 from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
 from calcarine.data.glm import GlmModel
 from calcarine.data.leaks import check_leaks
+from calcarine.data.meeg.prepare import prepare_meeg
+from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
+from calcarine.data.meeg.trials import read_meeg_trials
 from calcarine.data.recorded_dissimilarities import profile_responses
 from calcarine.data.responses import write_responses
 from calcarine.data.seeds import derive_seed
@@ -20,6 +23,7 @@ from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
+from calcarine.pipelines.meeg_reading import meeg_reading
 
 
 def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
@@ -38,7 +42,7 @@ def _hold_out(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFr
 
 
 def _leave_one_out(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
-    return leave_one_out(trials, split.by)
+    return leave_one_out(trials, split.by, split.column)
 
 
 def _unsplit(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
@@ -104,7 +108,6 @@ def _prepare_dissimilarities(config: Config, subject: str) -> None:
     shas = stimulus_shas(read_stimuli(config.stimuli), config.stimuli.parent)
     responses = profile_responses(measured, shas, subject)
     trials = declare_split(responses.trials, config.split, config.seed)
-    check_leaks(trials, config.split.disjoint, (0.0, 0.0))
     quality = {
         "n_stimuli": len(measured.stimuli),
         "n_sessions": len(measured.rdms),
@@ -114,9 +117,21 @@ def _prepare_dissimilarities(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, replace(responses, trials=trials))
 
 
+def _prepare_meeg(config: Config, subject: str) -> None:
+    reading = meeg_reading(config, subject)
+    runs, trials = read_meeg_trials(reading)
+    trials = declare_split(trials, config.split, config.seed)
+    check_leaks(trials, config.split.disjoint, meeg_window_s(reading))
+    responses, quality = prepare_meeg(reading, runs, trials)
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, responses)
+
+
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
     "fmri": _prepare_fmri,
     "dissimilarities": _prepare_dissimilarities,
+    "eeg": _prepare_meeg,
+    "meg": _prepare_meeg,
 }
 
 

@@ -46,9 +46,9 @@ STEPS: dict[str, Step] = {
     "source": Step("source", ("subject",), ("source", "seed")),
     "prepare": Step("prepare", ("subject",), ("source", "recording", "split", "seed")),
     "embed": Step("embed", ("name",), ("source", "embeddings")),
-    "encode": Step("encode", ("subject", "name"), ("encode", "seed")),
-    "decode": Step("decode", ("subject", "name"), ("decode", "seed")),
-    "decode-group": Step("decode_group", ("name",), ("decode", "seed", "subjects")),
+    "encode": Step("encode", ("subject", "name"), ("encode", "scaling", "seed")),
+    "decode": Step("decode", ("subject", "name"), ("decode", "scaling", "seed")),
+    "decode-group": Step("decode_group", ("name",), ("decode", "scaling", "seed", "subjects")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
     "geometry": Step("geometry", ("subject", "name"), ("geometry", "seed")),
     "evaluate": Step(

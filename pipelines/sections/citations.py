@@ -152,4 +152,29 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "generation with CLIP latents (2022).",
         "10.48550/arXiv.2204.06125",
     ),
+    "ica": (
+        "Makeig et al., 1996",
+        "Makeig S, Bell AJ, Jung TP, Sejnowski TJ. Independent component analysis of "
+        "electroencephalographic data. Advances in Neural Information Processing Systems 8:145–151 "
+        "(1996).",
+        "10.5555/2998828.2998849",
+    ),
+    "mne": (
+        "Gramfort et al., 2013",
+        "Gramfort A, Luessi M, Larson E, et al. MEG and EEG data analysis with MNE-Python. "
+        "Frontiers in Neuroscience 7:267 (2013).",
+        "10.3389/fnins.2013.00267",
+    ),
+    "mvnn": (
+        "Guggenmos et al., 2018",
+        "Guggenmos M, Sterzer P, Cichy RM. Multivariate pattern analysis for MEG: a comparison of "
+        "dissimilarity measures. NeuroImage 173:434–447 (2018).",
+        "10.1016/j.neuroimage.2018.02.044",
+    ),
+    "sss": (
+        "Taulu & Kajola, 2005",
+        "Taulu S, Kajola M. Presentation of electromagnetic multichannel data: the signal space "
+        "separation method. Journal of Applied Physics 97:124905 (2005).",
+        "10.1063/1.1935742",
+    ),
 }

@@ -1,10 +1,12 @@
 """Methods as a paper would state them, composed from the configuration."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
-from calcarine.pipelines.config_geometry import GeometrySection
+from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_models import (
     ContrastiveDecoderSection,
     Decoder,
@@ -15,6 +17,7 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
 from calcarine.pipelines.sections.encoding import on_template
+from calcarine.pipelines.sections.sensor_methods import scaling_text, sensor_responses
 from calcarine.pipelines.subject_record import SubjectRecord
 
 
@@ -24,6 +27,7 @@ def methods(record: SubjectRecord) -> Section:
     drafts = [
         _data(config),
         _responses(config),
+        scaling_text(config.scaling),
         _split(config),
         _ceilings(record),
         _encoding(config),
@@ -67,20 +71,18 @@ def _data(config: Config) -> str:
 
 
 def _responses(config: Config) -> str:
-    return _RESPONSES[config.recording.modality](config)
+    return RESPONSES[config.recording.modality](config.recording)
 
 
-def _recorded_dissimilarities(config: Config) -> str:
+def _recorded_dissimilarities(recording: DissimilarityRecording) -> str:
     return (
         "The recording consists of dissimilarities between the response patterns of every two "
         "stimuli, one matrix a session, as they were published."
     )
 
 
-def _fmri_responses(config: Config) -> str:
-    assert isinstance(config.recording, FmriRecording)
-    section = config.recording.responses
-    confounds = config.recording.confounds
+def _fmri_responses(recording: FmriRecording) -> str:
+    section, confounds = recording.responses, recording.confounds
     if isinstance(section, BlockResponses):
         return _block_responses(section)
     return _glm_responses(section) + (
@@ -108,9 +110,6 @@ def _glm_responses(section: GlmResponses) -> str:
     )
 
 
-_RESPONSES = {"fmri": _fmri_responses, "dissimilarities": _recorded_dissimilarities}
-
-
 def _block_responses(section: BlockResponses) -> str:
     scale = {
         "rest": "z-scored by the rest volumes of the run",
@@ -123,6 +122,14 @@ def _block_responses(section: BlockResponses) -> str:
         f"Responses are {unit}{trend}, {scale}; the window begins {section.shift_s:g} s after a "
         "block's onset."
     )
+
+
+RESPONSES: dict[str, Callable[[Any], str]] = {
+    "fmri": _fmri_responses,
+    "eeg": sensor_responses,
+    "meg": sensor_responses,
+    "dissimilarities": _recorded_dissimilarities,
+}
 
 
 def _split(config: Config) -> str:

@@ -1,0 +1,113 @@
+"""Opening one EEG or MEG run with what BIDS says about it."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from calcarine.data.errors import CalcarineError
+from calcarine.data.meeg.channels import check_positions, picked, sensor_names
+from calcarine.data.meeg.recordings import MeegFiles
+from calcarine.data.meeg.settings import MeegReading
+
+
+def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
+    """Open a run: channel types, bad channels and positions as BIDS and the configuration say.
+
+    The samples stay on disk until they are asked for. Of the annotations only those that mark bad
+    segments are kept; trials are read from events.tsv, which has more columns.
+
+    Returns
+    -------
+    mne.io.BaseRaw
+        With `info["bads"]` filled.
+
+    Raises
+    ------
+    CalcarineError
+        The file is damaged, a part of it is missing, or its channels are not what was stated.
+    """
+    raw = _read(files)
+    _set_types(raw, files, reading)
+    if reading.montage is not None:
+        montage = standard_montage(reading.montage)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            raw.set_montage(montage, match_case=False, on_missing="ignore", verbose="error")
+    names = sensor_names(raw.info, reading.sensors)
+    if not names:
+        there = sorted(set(raw.get_channel_types()))
+        raise CalcarineError(
+            f"{files.recording} has no channel of type {reading.sensors!r}; it has {there}. "
+            "Correct `recording.modality` or `recording.channel_types`."
+        )
+    chosen = picked(names, reading.picks, files.name)
+    check_positions(raw.info, chosen, files.name)
+    unknown = sorted(set(reading.bads) - set(raw.ch_names))
+    if unknown:
+        raise CalcarineError(
+            f"{files.name}: recording.bads names {unknown}, which are no channels; there are "
+            f"{raw.ch_names[:12]}."
+        )
+    raw.info["bads"] = sorted({*raw.info["bads"], *reading.bads}, key=raw.ch_names.index)
+    kept = [a["description"].lower().startswith("bad") for a in raw.annotations]
+    raw.set_annotations(raw.annotations[np.flatnonzero(kept)])
+    return raw
+
+
+def _read(files: MeegFiles) -> Any:
+    import mne_bids
+
+    path = mne_bids.get_bids_path_from_fname(files.recording, check=False)
+    try:
+        with warnings.catch_warnings():
+            # mne-bids warns of every optional file that is not there
+            warnings.simplefilter("ignore")
+            return mne_bids.read_raw_bids(path, verbose="error")
+    except Exception as error:  # the readers raise whatever their format's parser does
+        text = " ".join(str(error).split())
+        hint = "Get the file again, or mend its sidecars."
+        if "plit" in text and ("not exist" in text or "missing" in text.lower()):
+            hint = "A part of a split FIF recording is missing: put all parts beside each other."
+        raise CalcarineError(
+            f"{files.recording} cannot be read ({type(error).__name__}: {text[:300]}). {hint}"
+        ) from error
+
+
+def _set_types(raw: Any, files: MeegFiles, reading: MeegReading) -> None:
+    unknown = sorted(set(reading.channel_types) - set(raw.ch_names))
+    if unknown:
+        raise CalcarineError(
+            f"{files.name}: recording.channel_types names {unknown}, which are no channels; there "
+            f"are {raw.ch_names[:12]}."
+        )
+    try:
+        raw.set_channel_types(dict(reading.channel_types), on_unit_change="ignore", verbose="error")
+    except (KeyError, ValueError) as error:
+        raise CalcarineError(f"recording.channel_types: {error}") from error
+
+
+def standard_montage(name: str) -> Any:
+    """Give one of MNE's montages; names that changed between versions are understood.
+
+    Raises
+    ------
+    CalcarineError
+        There is no such montage.
+    """
+    import mne
+
+    known = mne.channels.get_builtin_montages()
+    # MNE 1.13 calls standard_1005 colin27_1005, and older ones do not know fsaverage_1005
+    other = {
+        "standard_1005": "colin27_1005",
+        "standard_1020": "colin27_1020",
+        "colin27_1005": "standard_1005",
+        "colin27_1020": "standard_1020",
+        "fsaverage_1005": "standard_1005",
+        "fsaverage_1020": "standard_1020",
+    }
+    chosen = name if name in known else other.get(name, name)
+    if chosen not in known:
+        raise CalcarineError(f"recording.montage {name!r} is not known; MNE has {known}.")
+    return mne.channels.make_standard_montage(chosen)
