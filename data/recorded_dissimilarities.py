@@ -57,7 +57,7 @@ def profile_responses(
         tables.append(table)
     values = np.concatenate([squareform(row, checks=False) for row in measured.values])
     units = pd.DataFrame({"channel": names, "type": "stimulus"})
-    sidecar = {"space": PROFILE, "unit": measured.sidecar["unit"], "noise_ceiling": None}
+    sidecar = {"space": PROFILE, "unit": measured.sidecar["unit"], "unit_noun": "stimulus"}
     trials = pd.concat(tables, ignore_index=True)
     return Responses(values.astype(np.float32), trials, units, sidecar)
 
