@@ -59,6 +59,9 @@ class GeometrySection(Section):
     references: tuple[Name, ...] = Field(
         (), description="RDMs that come with the data set, e.g. monkey-it"
     )
+    reference_targets: tuple[Name, ...] = Field(
+        (), description="RDMs of the data set that models are compared with, too"
+    )
     comparison: Literal["spearman", "pearson", "kendall-a", "cosine"] = Field(
         "spearman", description="How two RDMs are compared"
     )

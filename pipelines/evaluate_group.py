@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from calcarine.data.dissimilarities import Dissimilarities
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.geometry.ceilings import geometry_ceilings
 from calcarine.encoders.geometry.comparison import compare
-from calcarine.encoders.geometry.resampling import permutation_p, permuted_comparisons
+from calcarine.encoders.geometry.resampling import Over, permutation_p, permuted_comparisons
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.evaluate_geometry import (
     LOWER,
@@ -26,6 +27,7 @@ from calcarine.pipelines.evaluate_geometry import (
     target_name,
     transforms,
 )
+from calcarine.pipelines.geometry import read_reference
 
 GROUP = "all"
 
@@ -75,29 +77,56 @@ def group_rows(config: Config, name: str) -> list[Score]:
             rows += permutation_rows(measured, moved, section, template, seed)
             for model, values in ((LOWER, bounds.lower), (UPPER, bounds.upper)):
                 rows.append(replace(template, model=model, value=float(values.mean())))
-        plain = score_template(GROUP, section, like, target, "")
-        rows += _of_mean(rdms, models, replace(plain, n_repeats=len(shared)))
-        rows += _adjusted_p(rdms, models, section.comparison, plain, seed, len(shared))
+        plain = replace(score_template(GROUP, section, like, target, ""), n_repeats=len(shared))
+        rows += _of_mean(rdms, models, section.comparison, plain)
+        rows += _adjusted_p(rdms, models, section.comparison, plain, seed)
+    return rows + reference_rows(config, name, like, models)
+
+
+def reference_rows(config: Config, name: str, like: Dissimilarities, models: Models) -> list[Score]:
+    """Compare the models with RDMs that come with the data set: other people, other animals."""
+    section = config.geometry[name]
+    rows: list[Score] = []
+    for target in section.reference_targets:
+        rdms = read_reference(config.references / target, like.stimuli["stimulus_id"].tolist())
+        others = [i for i, model in enumerate(models.names) if model != target]
+        beside = Models([models.names[i] for i in others], models.rdms[others])
+        template = replace(
+            score_template(GROUP, section, like, target, ""),
+            protocol="rsa-reference",
+            n_repeats=len(rdms),
+        )
+        seed, draws = derive_seed(config.seed, GROUP, STAGE, target), config.evaluate.n_bootstrap
+        if len(rdms) > 1:
+            bounds = geometry_ceilings(rdms, section.comparison)
+            template = replace(template, ceiling=float(bounds.upper.mean()))
+            for model, values in ((LOWER, bounds.lower), (UPPER, bounds.upper)):
+                rows.append(replace(template, model=model, value=float(values.mean())))
+        over: Over = "both" if len(rdms) > 1 else "stimuli"
+        rows += comparison_rows(rdms, beside, section, template, seed, draws, over)
+        rows += permutation_rows(rdms, beside, section, template, seed)
+        rows += _of_mean(rdms, beside, section.comparison, replace(template, ceiling=np.nan))
     return rows
 
 
-def _of_mean(rdms: np.ndarray, models: Models, template: Score) -> list[Score]:
-    """Correlate each model with the mean RDM, as papers before noise ceilings did."""
+def _of_mean(rdms: np.ndarray, models: Models, method: str, template: Score) -> list[Score]:
+    """Compare each model with the mean RDM, as papers before noise ceilings did."""
     mean = rdms.mean(axis=0)
     return [
         replace(
             template,
             model=name,
-            metric="rsa_pearson_of_mean_rdm",
-            value=float(compare(rdm, mean, "pearson")[0, 0]),
+            metric=f"rsa_{measure.replace('-', '_')}_of_mean_rdm",
+            value=float(compare(rdm, mean, measure)[0, 0]),
         )
+        for measure in dict.fromkeys(("pearson", method))
         for name, rdm in zip(models.names, models.rdms, strict=True)
         if np.isfinite(rdm).sum() >= 3
     ]
 
 
 def _adjusted_p(
-    rdms: np.ndarray, models: Models, method: str, template: Score, seed: int, n_subjects: int
+    rdms: np.ndarray, models: Models, method: str, template: Score, seed: int
 ) -> list[Score]:
     names: list[str] = []
     p: list[float] = []
@@ -114,7 +143,6 @@ def _adjusted_p(
             model=name,
             metric=f"{template.metric}_q_permutation",
             value=float(q),
-            n_repeats=n_subjects,
             chance=np.nan,
         )
         for name, q in zip(names, adjusted(np.array(p)), strict=True)

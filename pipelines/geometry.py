@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -152,14 +153,25 @@ def _models(
         rows = np.asarray(embeddings.flat[embeddings.rows(stimuli)], dtype=np.float64)
         yield embedding_rdm(rows, section.embedding_distance), _label(name, MODEL)
     for name in section.references:
-        folder = config.references / name
-        found = read_dissimilarities(folder)
-        if found.stimuli["stimulus_id"].tolist() != stimuli:
-            raise CalcarineError(
-                f"{folder} is of other stimuli than the recording, or in another order; a "
-                "reference needs the same."
-            )
-        yield np.asarray(found.values, np.float64).mean(axis=0), _label(name, REFERENCE)
+        rdms = read_reference(config.references / name, stimuli)
+        yield rdms.mean(axis=0), _label(name, REFERENCE)
+
+
+def read_reference(folder: Path, stimuli: list[str]) -> np.ndarray:
+    """Read RDMs that come with a data set: float64, shape (n_rdms, n_pairs).
+
+    Raises
+    ------
+    CalcarineError
+        They are not there, or are of other stimuli.
+    """
+    found = read_dissimilarities(folder)
+    if found.stimuli["stimulus_id"].tolist() != stimuli:
+        raise CalcarineError(
+            f"{folder} is of other stimuli than the recording, or in another order; a reference "
+            "needs the same."
+        )
+    return np.asarray(found.values, dtype=np.float64)
 
 
 def _label(name: str, role: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ class MeasuredRdm:
 
 
 def repeated_conditions(conditions: np.ndarray, partitions: np.ndarray) -> list[str]:
-    """List the conditions that stand in at least two partitions, in the order of first showing.
+    """List the conditions that stand in at least two partitions, sorted by name.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def repeated_conditions(conditions: np.ndarray, partitions: np.ndarray) -> list[
     """
     pairs = pd.DataFrame({"condition": conditions, "partition": partitions}).drop_duplicates()
     count = pairs["condition"].value_counts()
-    found = [str(c) for c in dict.fromkeys(conditions) if count[c] >= 2]
+    found = sorted(str(c) for c in count.index[count >= 2])
     if len(found) < 3:
         raise CalcarineError(
             f"{len(found)} stimuli were shown in two runs or more; a geometry needs three. Leave "

@@ -25,7 +25,7 @@ def geo_topological(rdms: np.ndarray, lower: float, upper: float) -> np.ndarray:
     -------
     numpy.ndarray
         float64 of the same shape: 0 below the lower quantile ℓ, (d − ℓ) / (u − ℓ) up to the upper
-        one u, 1 above.
+        one u, 1 above. Where ties make ℓ and u equal: 0 below, 1 from there on.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def geo_topological(rdms: np.ndarray, lower: float, upper: float) -> np.ndarray:
     low, high = np.nanquantile(values, [lower, upper], axis=-1, keepdims=True)
     width = high - low
     scaled = np.divide(values - low, width, out=np.zeros_like(values), where=width > 0)
-    stepped = np.where(width > 0, np.clip(scaled, 0.0, 1.0), values > high)
+    stepped = np.where(width > 0, np.clip(scaled, 0.0, 1.0), values >= high)
     return np.where(np.isfinite(values), stepped, np.nan)
 
 
