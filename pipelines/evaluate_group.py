@@ -9,7 +9,12 @@ from calcarine.data.scores import Score, write_scores
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.geometry.ceilings import geometry_ceilings
 from calcarine.encoders.geometry.comparison import compare
-from calcarine.encoders.geometry.resampling import Over, permutation_p, permuted_comparisons
+from calcarine.encoders.geometry.resampling import (
+    Over,
+    bootstrap_ceilings,
+    permutation_p,
+    permuted_comparisons,
+)
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.evaluate_geometry import (
     LOWER,
@@ -30,6 +35,7 @@ from calcarine.pipelines.evaluate_geometry import (
 from calcarine.pipelines.geometry import read_reference
 
 GROUP = "all"
+N_CEILING_DRAWS = 200  # each sorts all RDMs anew
 
 
 def run(config: Config) -> None:
@@ -75,8 +81,11 @@ def group_rows(config: Config, name: str) -> list[Score]:
             draws = config.evaluate.n_bootstrap
             rows += comparison_rows(measured, moved, section, template, seed, draws, "both")
             rows += permutation_rows(measured, moved, section, template, seed)
-            for model, values in ((LOWER, bounds.lower), (UPPER, bounds.upper)):
-                rows.append(replace(template, model=model, value=float(values.mean())))
+            drawn = bootstrap_ceilings(measured, seed, N_CEILING_DRAWS, section.comparison)
+            low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+            for i, (model, values) in enumerate(((LOWER, bounds.lower), (UPPER, bounds.upper))):
+                ends = {"ci_low": float(low[i]), "ci_high": float(high[i])}
+                rows.append(replace(template, model=model, value=float(values.mean()), **ends))
         plain = replace(score_template(GROUP, section, like, target, ""), n_repeats=len(shared))
         rows += _of_mean(rdms, models, section.comparison, plain)
         rows += _adjusted_p(rdms, models, section.comparison, plain, seed)

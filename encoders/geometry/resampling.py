@@ -10,6 +10,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.encoders.geometry.ceilings import geometry_ceilings
 from calcarine.encoders.geometry.comparison import UNIT_ROWS, compare
 from calcarine.encoders.geometry.dissimilarity import n_conditions_of
+from calcarine.encoders.geometry.weighted import WEIGHTED
 
 Over = Literal["stimuli", "subjects", "both"]
 
@@ -22,24 +23,23 @@ def pair_matrix(n_conditions: int) -> np.ndarray:
     return matrix
 
 
-def drawn_pairs(conditions: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """List the pairs of drawn conditions; a condition drawn twice makes no pair with itself.
+def permuted_pairs(conditions: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """List the pairs of permuted conditions in the order of the upper triangle.
 
     Parameters
     ----------
     conditions
-        Numbers of the drawn conditions, shape (n_conditions,).
+        A permutation, shape (n_conditions,).
     positions
         From `pair_matrix`.
 
     Returns
     -------
     numpy.ndarray
-        Positions in the vector of pairs, shape (n_drawn_pairs,).
+        Positions in the vector of pairs, shape (n_pairs,).
     """
     upper = np.triu_indices(len(conditions), 1)
-    found = positions[conditions[upper[0]], conditions[upper[1]]]
-    return found[found >= 0]
+    return positions[conditions[upper[0]], conditions[upper[1]]]
 
 
 def bootstrap_comparisons(
@@ -72,11 +72,18 @@ def bootstrap_comparisons(
     numpy.ndarray
         Mean over subjects of each model's comparison, float64, shape (n_draws, n_models).
     """
-    draws = _draws(measured, seed, n_draws, over)
-    values = [
-        compare(measured[subjects][:, pairs], models[:, pairs], method).mean(axis=0)
-        for subjects, pairs in draws
-    ]
+    known = np.isfinite(measured).all(axis=0) & np.isfinite(models).all(axis=0)
+    draws = _draws(np.shape(measured), seed, n_draws, over)
+    if method in WEIGHTED:
+        rows, others = (np.asarray(r, np.float64)[:, known] for r in (measured, models))
+        compared = WEIGHTED[method](rows, others)
+        values = [compared(w[known])[subjects].mean(axis=0) for subjects, w in draws]
+    else:
+        values = [
+            compare(measured[subjects][:, p], models[:, p], method).mean(axis=0)
+            for subjects, w in draws
+            for p in [np.repeat(np.flatnonzero(known), w[known])]
+        ]
     return np.stack(values)
 
 
@@ -85,29 +92,33 @@ def bootstrap_ceilings(
 ) -> np.ndarray:
     """Give mean lower and upper ceilings in bootstrap samples of stimuli: shape (n_draws, 2)."""
     found = []
-    for _, pairs in _draws(measured, seed, n_draws, "stimuli"):
-        bounds = geometry_ceilings(measured[:, pairs], method)
+    for _, weights in _draws(np.shape(measured), seed, n_draws, "stimuli"):
+        drawn = np.repeat(np.arange(len(weights)), weights)
+        bounds = geometry_ceilings(measured[:, drawn], method)
         found.append((bounds.lower.mean(), bounds.upper.mean()))
     return np.array(found)
 
 
 def _draws(
-    measured: np.ndarray, seed: int, n_draws: int, over: Over
+    shape: tuple[int, ...], seed: int, n_draws: int, over: Over
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draw subjects, and how often each pair of stimuli is there."""
     if over not in ("stimuli", "subjects", "both"):
         raise CalcarineError(f"over is {over!r}; expected 'stimuli', 'subjects' or 'both'.")
-    n_subjects, n = np.shape(measured)
+    n_subjects, n = shape
     n_conditions = n_conditions_of(n)
-    positions = pair_matrix(n_conditions)
+    upper = np.triu_indices(n_conditions, 1)
     rng = np.random.default_rng(seed)
     for _ in range(n_draws):
-        draws_subjects, draws_stimuli = over != "stimuli", over != "subjects"
-        yield (
-            rng.integers(0, n_subjects, (n_subjects,)) if draws_subjects else np.arange(n_subjects),
-            drawn_pairs(rng.integers(0, n_conditions, (n_conditions,)), positions)
-            if draws_stimuli
-            else np.arange(n),
-        )
+        subjects: np.ndarray = np.arange(n_subjects)
+        times = np.ones(n_conditions, dtype=np.int64)
+        if over != "stimuli":
+            subjects = rng.integers(0, n_subjects, size=(n_subjects,))
+        if over != "subjects":
+            drawn = rng.integers(0, n_conditions, size=(n_conditions,))
+            times = np.bincount(drawn, minlength=n_conditions)
+        # a stimulus drawn twice makes no pair with itself
+        yield subjects, times[upper[0]] * times[upper[1]]
 
 
 def permuted_comparisons(
@@ -138,11 +149,11 @@ def permuted_comparisons(
         # a permutation changes neither ranks nor lengths: they are computed once
         mean = UNIT_ROWS[method](np.asarray(measured, dtype=np.float64)).mean(axis=0)
         rows = UNIT_ROWS[method](np.asarray(models, dtype=np.float64))
-        drawn = (drawn_pairs(rng.permutation(n_conditions), positions) for _ in range(n_draws))
+        drawn = (permuted_pairs(rng.permutation(n_conditions), positions) for _ in range(n_draws))
         return np.stack([rows[:, pairs] @ mean for pairs in drawn])
     found = []
     for _ in range(n_draws):
-        pairs = drawn_pairs(rng.permutation(n_conditions), positions)
+        pairs = permuted_pairs(rng.permutation(n_conditions), positions)
         found.append(compare(measured, models[:, pairs], method).mean(axis=0))
     return np.stack(found)
 

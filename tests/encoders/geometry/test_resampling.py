@@ -8,8 +8,6 @@ from calcarine.encoders.geometry.dissimilarity import correlation_distance
 from calcarine.encoders.geometry.resampling import (
     bootstrap_ceilings,
     bootstrap_comparisons,
-    drawn_pairs,
-    pair_matrix,
     permutation_p,
     permuted_comparisons,
 )
@@ -24,14 +22,23 @@ def planted(rng, n_subjects=3, n_conditions=12, noise=1.0):
     return np.stack(measured), correlation_distance(truth)
 
 
-def test_drawn_pairs_are_those_of_the_drawn_square(rng):
-    rdm = rng.random(15)
-    drawn = np.array([4, 0, 4, 2, 5, 0])
-    square = squareform(rdm)[np.ix_(drawn, drawn)]
-    expected = [
-        square[i, j] for i, j in zip(*np.triu_indices(6, 1), strict=True) if drawn[i] != drawn[j]
-    ]
-    np.testing.assert_array_equal(rdm[drawn_pairs(drawn, pair_matrix(6))], expected)
+@pytest.mark.parametrize("method", ["spearman", "pearson", "cosine", "kendall-a"])
+@pytest.mark.parametrize("n_values", [5, 1000])  # many ties, none
+def test_draws_are_those_of_drawn_squares(method, n_values, rng):
+    """The bootstrap by weights equals drawing rows and columns of the square matrix."""
+    measured, models = rng.integers(0, n_values, (2, 2, 28)).astype(float)
+    models[0, 3] = measured[1, 7] = np.nan
+    found = bootstrap_comparisons(measured, models, 9, n_draws=4, method=method)
+    same = np.random.default_rng(9)
+    for row in found:
+        drawn = same.integers(0, 8, size=(8,))
+        i, j = np.triu_indices(8, 1)
+        kept = drawn[i] != drawn[j]
+        rows, others = (
+            np.stack([squareform(r, checks=False)[np.ix_(drawn, drawn)][i, j][kept] for r in rdms])
+            for rdms in (measured, models)
+        )
+        np.testing.assert_allclose(row, compare(rows, others, method).mean(axis=0), atol=1e-10)
 
 
 def test_bootstrap_over_subjects_matches_the_formula(rng):
