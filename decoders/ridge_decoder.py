@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from calcarine.decoders.decoding_trials import DecodingTrials, check_units, only_subject
-from calcarine.encoders.ridge import RidgeCV
+from calcarine.encoders.ridge.estimators import RidgeCV
 
 
 class RidgeDecoder:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
+from calcarine.pipelines.config_meeg import RecordingsSource
 
 
 class BidsSource(Section):
@@ -46,7 +47,7 @@ class Haxby2001Source(Section):
 
 
 Source = Annotated[
-    BidsSource | PhantomSource | Haxby2001Source | Kriegeskorte92Source,
+    BidsSource | PhantomSource | Haxby2001Source | Kriegeskorte92Source | RecordingsSource,
     Field(discriminator="kind"),
 ]
 

@@ -84,8 +84,8 @@ def group_rows(config: Config, name: str) -> list[Score]:
             drawn = bootstrap_ceilings(measured, seed, N_CEILING_DRAWS, section.comparison)
             low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
             for i, (model, values) in enumerate(((LOWER, bounds.lower), (UPPER, bounds.upper))):
-                ends = {"ci_low": float(low[i]), "ci_high": float(high[i])}
-                rows.append(replace(template, model=model, value=float(values.mean()), **ends))
+                own = replace(template, model=model, value=float(values.mean()))
+                rows.append(replace(own, ci_low=float(low[i]), ci_high=float(high[i])))
         plain = replace(score_template(GROUP, section, like, target, ""), n_repeats=len(shared))
         rows += _of_mean(rdms, models, section.comparison, plain)
         rows += _adjusted_p(rdms, models, section.comparison, plain, seed)

@@ -103,8 +103,8 @@ def scores_of_test(folder: Path, fitted: str) -> dict[str, str]:
     if rows.empty:
         return {}
     told = "; ".join(_score_text(row) for _, row in rows.iterrows())
-    own = f"; within the training trials: {fitted}" if fitted else ""
-    return {"scores": f"test ({rows['split'].iloc[0]}): {told}{own.split('; scores of test')[0]}"}
+    own = f"; {fitted.split('; scores of test')[0]}" if fitted else ""
+    return {"scores": f"trials not fitted on ({rows['split'].iloc[0]}): {told}{own}"}
 
 
 def _score_text(row: pd.Series) -> str:
@@ -121,7 +121,8 @@ def _halved(name: str, values: np.ndarray) -> np.ndarray:
         small = values.dtype == np.int64 and np.abs(values).max(initial=0) < 2**15
         wide = values.dtype == np.float64
         return values.astype(np.int16) if small else values.astype(np.float32) if wide else values
-    return values.astype(np.float16) if values.dtype == np.float32 else values
+    halved = {np.dtype(np.float32): np.float16, np.dtype(np.float64): np.float32}
+    return values.astype(halved.get(values.dtype, values.dtype))
 
 
 # what the hub shows in its lists; the licence itself stands in the card

@@ -31,6 +31,7 @@ WORDS: dict[str, str] = {
     "rsa_spearman_topological": "rank correlation of dissimilarities after the geo-topological "
     "transform",
     "rsa_pearson_of_mean_rdm": "correlation with the mean of all subjects' dissimilarities",
+    "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
     "balanced_accuracy": "mean over categories of the share of items that were decoded",
     "brain_to_image_gallery_size": "pictures that each brain response is compared with",
@@ -64,6 +65,9 @@ def in_words(metric: str) -> str:
     'colour agreement'
     """
     pattern = r"(brain_to_image|image_to_brain)_(top\d+|median_rank|dprime)_(centred|raw)"
+    band = re.fullmatch(r"r2_part_(.+)_mean", metric)
+    if band is not None:
+        return f"mean share of response variance that {band[1]} explains, as part of the whole"
     found = re.fullmatch(pattern, metric)
     if found is None:
         return WORDS.get(metric, metric.replace("_", " "))
