@@ -90,6 +90,15 @@ class Layout:
         """Folder of reconstructed pictures."""
         return self.subject(subject) / "reconstructions" / name
 
+    def geometry(self, subject: str, name: str) -> Path:
+        """Folder of a subject's dissimilarities and those of models."""
+        return self.subject(subject) / "geometry" / name
+
+    @property
+    def group_metrics(self) -> Path:
+        """Score table of all subjects together."""
+        return self.out / "group" / "metrics.tsv"
+
     def metrics(self, subject: str) -> Path:
         """Score table."""
         return self.subject(subject) / "metrics.tsv"

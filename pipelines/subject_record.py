@@ -60,7 +60,9 @@ class SubjectRecord:
 
     @property
     def unit_noun(self) -> str:
-        """What a unit is called: voxel, vertex or channel."""
+        """What a unit is called: voxel, vertex, channel, or what the recording itself says."""
+        if "unit_noun" in self.responses.sidecar:
+            return str(self.responses.sidecar["unit_noun"])
         columns = self.units.columns
         return "vertex" if "vertex" in columns else "channel" if "channel" in columns else "voxel"
 
@@ -141,7 +143,12 @@ def _missing_predictions(config: Config, subject: str) -> list[str]:
     names = [f"decoder-{name}" for name in config.decode]
     names += [f"encoder-{name}" for name in config.encode]
     names += [f"over-time-{name}" for name in config.over_time]
-    return [
+    unmeasured = [
+        f"the geometry {name!r} was configured and is not there."
+        for name in config.geometry
+        if not config.layout.geometry(subject, name).is_dir()
+    ]
+    return unmeasured + [
         f"predictions of {name!r} were configured and are not there."
         for name in names
         if not config.layout.prediction(subject, name).is_dir()

@@ -77,6 +77,21 @@ def all_predictions(wildcards):
     return models + predictions + pictures
 
 
+def geometry_inputs(wildcards):
+    """List the embeddings that one geometry compares with."""
+    return [f for name in CONFIG.geometry[wildcards.name].embeddings for f in embedding(name)]
+
+
+def all_geometry():
+    """List the dissimilarities of all subjects: ceilings compare them with each other."""
+    return [TREE.geometry(subject, name) for subject in CONFIG.subjects for name in CONFIG.geometry]
+
+
+def group_scores():
+    """List the scores of all subjects together, where there are any."""
+    return [TREE.group_metrics] if CONFIG.geometry else []
+
+
 def drivers(wildcards):
     """List the predictions and the embeddings that drive a generator."""
     section = CONFIG.reconstruct[wildcards.name]
