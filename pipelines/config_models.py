@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from calcarine.pipelines.config_base import Name, Section
+from calcarine.pipelines.config_base import DecoderSection, Name, Section
+from calcarine.pipelines.config_sensors import SensorDecoder
 
 # --- embeddings -----------------------------------------------------------------------------
 
@@ -15,7 +16,8 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME; `concept-codes` needs no model"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
+        "`word-counts` (of captions) need no model"
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"
@@ -23,6 +25,9 @@ class EmbeddingSection(Section):
     layer: str | None = Field(None, description="Intermediate layer; without it the output")
     pooling: Literal["pooled", "tokens", "mean"] = Field(
         "pooled", description="Model's own pooling, all tokens, or their mean"
+    )
+    column: str = Field(
+        "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
     )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
@@ -51,6 +56,10 @@ class RidgeEncoderSection(EncoderSection):
     kind: Literal["ridge"] = "ridge"
     embedding: Name = Field(description="Embedding to encode from")
     method: Literal["kfold", "gcv"] = Field("kfold", description="How α is chosen")
+    search: Literal["grid", "bracket", "continuous"] = Field(
+        "grid",
+        description="Every α of the grid; a few around the best by gcv; or between the grid's",
+    )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the α search; null: leave one group out"
     )
@@ -66,17 +75,26 @@ class RidgeEncoderSection(EncoderSection):
         return self.method == "gcv"
 
 
-Encoder = RidgeEncoderSection
+class BandedEncoderSection(EncoderSection):
+    """Ridge on several embeddings, each with a share of its own in every unit."""
 
-
-class DecoderSection(Section):
-    """What every decoder has."""
-
-    target: Name = Field(description="Embedding to predict")
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
+    kind: Literal["banded"] = "banded"
+    embeddings: tuple[Name, ...] = Field(min_length=2, description="Embeddings, one a band")
+    n_folds: int | None = Field(
+        5, ge=2, description="Folds of the search; null: leave one group out"
     )
-    subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
+    n_candidates: int = Field(
+        20, ge=0, description="Random shares, beside equal ones and each band alone"
+    )
+    n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """All bands."""
+        return self.embeddings
+
+
+Encoder = Annotated[RidgeEncoderSection | BandedEncoderSection, Field(discriminator="kind")]
 
 
 class RidgeDecoderSection(DecoderSection):
@@ -117,7 +135,11 @@ class ContrastiveDecoderSection(DecoderSection):
 
 
 Decoder = Annotated[
-    RidgeDecoderSection | LdaDecoderSection | SvmDecoderSection | ContrastiveDecoderSection,
+    RidgeDecoderSection
+    | LdaDecoderSection
+    | SvmDecoderSection
+    | ContrastiveDecoderSection
+    | SensorDecoder,
     Field(discriminator="kind"),
 ]
 
