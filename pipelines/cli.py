@@ -36,7 +36,8 @@ def run(context: typer.Context, config: ConfigPath) -> None:
 @app.command()
 def check(config: ConfigPath) -> None:
     """Validate configuration and data without running; list every problem and what will be made."""
-    from calcarine.pipelines.check import check_config, plan_text
+    from calcarine.pipelines.check import check_config
+    from calcarine.pipelines.check_plan import plan_text
 
     problems, plan = check_config(config)
     if plan is not None:

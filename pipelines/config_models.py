@@ -24,6 +24,9 @@ class EmbeddingSection(Section):
     pooling: Literal["pooled", "tokens", "mean"] = Field(
         "pooled", description="Model's own pooling, all tokens, or their mean"
     )
+    column: str = Field(
+        "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
+    )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
 

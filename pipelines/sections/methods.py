@@ -60,6 +60,7 @@ def _data(config: Config) -> str:
         "phantom": "The recording is synthetic: scenes were rendered, a cortex with known tuning "
         "was planted in MNI space, and BOLD time series were simulated from it.",
         "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
+        "recordings": "The recordings were converted from the files of a release.",
         "bids": "The recording was read from a data set.",
     }[config.source.kind]
     return (
