@@ -97,6 +97,51 @@ def train(
         typer.echo(f"{name}\t{value:.4f}")
 
 
+@app.command("train-encoders")
+def train_encoders(
+    out: Annotated[Path, typer.Argument(help="Folder to write, a model folder a subject.")],
+    subject: Annotated[list[str], typer.Option(help="Label; may be repeated.")] = ["01", "02"],  # noqa: B006
+    seed: Annotated[int, typer.Option(help="Seed of the phantom.")] = 0,
+) -> None:
+    """Simulate the phantom and fit the encoders that come with the package."""
+    from calcarine.pipelines.train_phantom_encoders import run as fit_encoders
+
+    for folder in fit_encoders(out, subject, seed):
+        typer.echo(folder)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Model folder of an encoder.")],
+    destination: Annotated[Path, typer.Argument(help="Folder to write.")],
+    field: Annotated[
+        list[str] | None, typer.Option(help='Field of the card, e.g. licence="CC BY 4.0".')
+    ] = None,
+    half: Annotated[bool, typer.Option(help="Weights in half precision.")] = False,
+) -> None:
+    """Write a folder that a stranger can load; an incomplete card is refused."""
+    from calcarine.pipelines.sharing import export_model
+
+    fields = dict(text.split("=", 1) for text in field or () if "=" in text)
+    if len(fields) != len(field or ()):
+        raise CalcarineError(f"--field got {field}; expected NAME=TEXT, each name once.")
+    typer.echo(export_model(folder, destination, fields, half))
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder that `export` wrote.")],
+    repository: Annotated[str, typer.Argument(help="ORG/NAME on the Hugging Face hub.")],
+    public: Annotated[bool, typer.Option(help="Let everybody see a new repository.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check all, send nothing.")] = False,
+) -> None:
+    """Send an exported encoder to the hub, with your own login."""
+    from calcarine.pipelines.sharing import push_model
+
+    for line in push_model(folder, repository, not public, dry_run):
+        typer.echo(("would send " if dry_run else "sent ") + line)
+
+
 @app.command()
 def models() -> None:
     """List the embedding models, pretrained encoders and generators that can be loaded."""

@@ -71,8 +71,25 @@ def all_predictions(wildcards):
     models += [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
     models += [TREE.group_model(f"decoder-{name}") for name in decoders("all")]
     predictions = [TREE.prediction(wildcards.subject, name) for name in names]
+    names = [f"over-time-{name}" for name in CONFIG.over_time]
+    predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
     return models + predictions + pictures
+
+
+def geometry_inputs(wildcards):
+    """List the embeddings that one geometry compares with."""
+    return [f for name in CONFIG.geometry[wildcards.name].embeddings for f in embedding(name)]
+
+
+def all_geometry():
+    """List the dissimilarities of all subjects: ceilings compare them with each other."""
+    return [TREE.geometry(subject, name) for subject in CONFIG.subjects for name in CONFIG.geometry]
+
+
+def group_scores():
+    """List the scores of all subjects together, where there are any."""
+    return [TREE.group_metrics] if CONFIG.geometry else []
 
 
 def drivers(wildcards):
