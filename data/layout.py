@@ -99,6 +99,14 @@ class Layout:
         """Score table of all subjects together."""
         return self.out / "group" / "metrics.tsv"
 
+    def captions(self, subject: str, name: str) -> Path:
+        """Folder of captions of units and trials."""
+        return self.subject(subject) / "captions" / name
+
+    def selectivity(self, subject: str) -> Path:
+        """Table of captions with what they are worth; its records have the ending `.json`."""
+        return self.subject(subject) / "selectivity.tsv"
+
     def metrics(self, subject: str) -> Path:
         """Score table."""
         return self.subject(subject) / "metrics.tsv"

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
+from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import (
     BidsSource,
     FmriRecording,
@@ -63,6 +64,7 @@ class Config(Section):
     over_time: dict[Name, OverTimeSection] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
+    caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
     @property
@@ -107,6 +109,9 @@ class Config(Section):
             for name in g.embeddings
         }
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
+        for name, caption in self.caption.items():
+            named = {"texts": caption.texts, "picture_judge": caption.picture_judge}
+            wanted |= {f"caption.{name}.{key}": n for key, n in named.items() if n is not None}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
         drivers |= {
@@ -114,6 +119,9 @@ class Config(Section):
             for n, r in self.reconstruct.items()
             if r.low_level is not None
         }
+        for name, caption in self.caption.items():
+            routes = {"trials": caption.trials, "nearest": caption.nearest}
+            drivers |= {f"caption.{name}.{key}": n for key, n in routes.items() if n is not None}
         _all_in(drivers, list(self.decode), "decode")
         for name, decoder in self.decode.items():
             strangers = set(decoder.held_out_subjects)
@@ -128,6 +136,8 @@ class Config(Section):
             raise ValueError(
                 "split.scheme none belongs to recordings of dissimilarities, and to no other"
             )
+        encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
+        _all_in(encoders, list(self.encode), "encode")
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

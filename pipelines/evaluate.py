@@ -16,6 +16,7 @@ from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.band_metrics import band_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_geometry import geometry_results
@@ -53,6 +54,12 @@ def run(config: Config, subject: str) -> None:
         over_time += rows_over_time[1]
     for name in config.geometry:
         scores += geometry_results(config, subject, name)
+    tables = []
+    for name in config.caption:
+        rows, table = caption_results(config, subject, name, split)
+        scores += rows
+        tables.append(table)
+    write_selectivity(config, subject, tables)
     write_scores(layout.metrics(subject), scores)
     write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))

@@ -14,6 +14,7 @@ from calcarine.pipelines.sections.over_time import over_time
 from calcarine.pipelines.sections.provenance import provenance
 from calcarine.pipelines.sections.quality import quality
 from calcarine.pipelines.sections.reconstruction import reconstruction
+from calcarine.pipelines.sections.selectivity import selectivity
 from calcarine.pipelines.sections.summary import summary
 from calcarine.pipelines.subject_record import SubjectRecord, read_record
 
@@ -26,6 +27,7 @@ SECTIONS = (
     decoding,
     over_time,
     reconstruction,
+    selectivity,
     metrics,
     failures,
     methods,

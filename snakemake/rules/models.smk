@@ -144,3 +144,26 @@ rule reconstruct:
     shell:
         "calcarine step reconstruct {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
+
+
+rule caption:
+    input:
+        caption_sources,
+        recording("{subject}"),
+        CONFIG.stimuli,
+    output:
+        directory(TREE.captions("{subject}", "{name}")),
+    log:
+        TREE.log("caption", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("caption", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("caption"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+        gpu=1,
+    shell:
+        "calcarine step caption {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"

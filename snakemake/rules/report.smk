@@ -12,6 +12,8 @@ rule evaluate:
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
         TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
+        TREE.selectivity("{subject}").with_suffix(".json"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -52,6 +54,7 @@ rule report:
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
         TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
         all_predictions,
         all_geometry(),
         recording("{subject}"),
