@@ -99,6 +99,11 @@ class BandedEncoder:
             Shapes disagree, or a value is not finite.
         """
         self._check(features)
+        if responses.ndim != 2:
+            raise CalcarineError(
+                f"the responses have shape {responses.shape}; banded ridge takes (n_trials, "
+                "n_units). Use the kind `ridge` for responses over time."
+            )
         self.standardizer_ = Standardizer.fit(responses, sessions)
         targets = self.standardizer_.transform(responses, sessions)
         labels = np.repeat(self.band_names, [size for _, size in self.bands])
