@@ -84,9 +84,12 @@ class BandedEncoderSection(EncoderSection):
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
     n_candidates: int = Field(
-        20, ge=0, description="Random shares, beside equal ones and each band alone"
+        15, ge=0, description="Random shares, beside equal ones and each band alone"
     )
-    n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
+    n_refinements: int = Field(2, ge=0, description="Rounds of steps along the gradient")
+    max_axes: int | None = Field(
+        None, ge=1, description="Principal axes that each band keeps; null: all, which is exact"
+    )
 
     @property
     def reads(self) -> tuple[Name, ...]:
