@@ -27,16 +27,17 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 def run(context: typer.Context, config: ConfigPath) -> None:
     """Run the whole workflow; what follows CONFIG goes to Snakemake (-n, -j 8, …)."""
     from calcarine.pipelines.config import load_config
-    from calcarine.pipelines.workflow import run_workflow
+    from calcarine.pipelines.workflow import become_workflow
 
     load_config(config)
-    raise typer.Exit(run_workflow(config, context.args))
+    become_workflow(config, context.args)
 
 
 @app.command()
 def check(config: ConfigPath) -> None:
     """Validate configuration and data without running; list every problem and what will be made."""
-    from calcarine.pipelines.check import check_config, plan_text
+    from calcarine.pipelines.check import check_config
+    from calcarine.pipelines.check_plan import plan_text
 
     problems, plan = check_config(config)
     if plan is not None:
@@ -112,6 +113,23 @@ def info(
     from calcarine.pipelines.catalogue import info_text
 
     typer.echo(info_text(path))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output tree of one run.")],
+    second: Annotated[Path, typer.Argument(help="Output tree of the other.")],
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+) -> None:
+    """Tell what differs between two runs; exit code 1 where something does."""
+    from calcarine.data.atomic import write_text
+    from calcarine.pipelines.compare import compare_trees, comparison_page, comparison_text
+
+    found = compare_trees(first, second)
+    if html is not None:
+        write_text(html, comparison_page(found))
+    typer.echo(comparison_text(found))
+    raise typer.Exit(0 if found.same else 1)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_meeg import RecordingsSource
 
 
 class BidsSource(Section):
@@ -44,7 +45,10 @@ class Haxby2001Source(Section):
     pictures: Path = Field(description="Folder that holds face_house/{faces,houses}")
 
 
-Source = Annotated[BidsSource | PhantomSource | Haxby2001Source, Field(discriminator="kind")]
+Source = Annotated[
+    BidsSource | PhantomSource | Haxby2001Source | RecordingsSource,
+    Field(discriminator="kind"),
+]
 
 
 class GlmResponses(Section):

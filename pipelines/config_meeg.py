@@ -11,6 +11,55 @@ from pydantic import Field
 from calcarine.pipelines.config_base import Label, Section
 
 
+class SampleTableSection(Section):
+    """What the columns of CSV files of samples mean."""
+
+    marker: str = Field(description="Column that is 0 except at the samples of events")
+    sampling_rate_hz: float = Field(gt=0, description="Nominal sampling rate in Hz")
+    time: str | None = Field(
+        None, description="Column of time stamps in seconds, to check the rate"
+    )
+    unit: Literal["V", "mV", "uV", "nV"] = Field("uV", description="Unit of the samples")
+    ignore: tuple[str, ...] = Field((), description="Columns that are not samples")
+    channel_types: dict[str, str] = Field(
+        default_factory=dict, description="Types of channels that are not eeg, e.g. {AUX: misc}"
+    )
+
+
+class ImportedStimulusSection(Section):
+    """A stimulus and the events that show it."""
+
+    when: dict[str, str] = Field(
+        min_length=1, description="Columns of an event and the values that they must have"
+    )
+    concept: str = Field(description="Concept")
+    captions: tuple[str, ...] = Field((), description="Sentences that describe it")
+    pictures: Path | None = Field(None, description="Picture, or folder of those that were shown")
+    columns: dict[str, str] = Field(default_factory=dict, description="More columns of stimuli.tsv")
+
+
+class RecordingsSource(Section):
+    """EEG files that are not in BIDS: CSV of samples, EEGLAB, or what MNE reads."""
+
+    kind: Literal["recordings"] = "recordings"
+    path: Path = Field(description="Folder of the release")
+    files: dict[Label, tuple[str, ...]] = Field(
+        description="For each subject patterns below `path`; each file is a run"
+    )
+    task: Label = Field(description="BIDS task label to write")
+    stimuli: dict[str, ImportedStimulusSection] = Field(
+        min_length=1, description="By stimulus_id: which events show it; tried in order"
+    )
+    line_freq: float = Field(50.0, gt=0, description="Frequency of the mains in Hz")
+    table: SampleTableSection | None = Field(None, description="Columns of CSV files")
+    n_blocks: int = Field(
+        3, ge=1, description="Fewest blocks of a subject; runs are cut until there are as many"
+    )
+    gap_s: float = Field(
+        1.0, ge=0, description="Trials nearer to a cut than this (seconds) belong to no block"
+    )
+
+
 class MaxwellSection(Section):
     """Signal space separation (`mne.preprocessing.maxwell_filter`)."""
 

@@ -67,8 +67,14 @@ def _concepts(config: Config, name: str, section: EmbeddingSection, stimuli: pd.
             f"embeddings.{name}: `input: concepts` needs no network; write `model: "
             f"{CONCEPT_CODES}` instead of {section.model!r}, or `input: pictures`."
         )
-    codes, names = concept_codes(stimuli["concept"])
+    if section.column not in stimuli.columns:
+        raise CalcarineError(
+            f"embeddings.{name}: stimuli.tsv has no column {section.column!r}; it has "
+            f"{list(stimuli.columns)}."
+        )
+    codes, names = concept_codes(stimuli[section.column])
     told = {"model": CONCEPT_CODES, "input": "concepts", "concepts": names}
+    told |= {} if section.column == "concept" else {"column": section.column}
     key = text_sha(json.dumps(told, sort_keys=True))
     sidecar = told | {
         "key": key,
@@ -113,7 +119,7 @@ def concept_codes(concepts: pd.Series) -> tuple[np.ndarray, list[str]]:
     if len(names) < 2:
         raise CalcarineError(
             f"the stimuli have the concepts {names}; codes need two at least. "
-            "Fill the column `concept` of stimuli.tsv."
+            f"Fill the column `{concepts.name}` of stimuli.tsv."
         )
     column = np.asarray(concepts)[:, None]
     codes = (column == np.array(names)[None]).astype(np.float32)

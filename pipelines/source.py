@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.haxby2001 import convert_haxby2001
+from calcarine.data.meeg.importing import Import, ImportedStimulus, import_recordings
+from calcarine.data.meeg.sample_tables import SampleTable
 from calcarine.data.phantom.bids_fmri import write_shared, write_subject
 from calcarine.data.phantom.experiment import Experiment
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_meeg import RecordingsSource
 
 
 def experiment_of(config: Config) -> Experiment:
@@ -35,6 +38,28 @@ def _haxby2001(config: Config, subject: str | None) -> None:
         )
 
 
+def import_of(config: Config) -> Import:
+    """Read from the configuration which files become which runs."""
+    source = config.source
+    assert isinstance(source, RecordingsSource)
+    table = source.table
+    return Import(
+        path=source.path,
+        files=source.files,
+        task=source.task,
+        stimuli={n: ImportedStimulus(**s.model_dump()) for n, s in source.stimuli.items()},
+        line_freq=source.line_freq,
+        table=None if table is None else SampleTable(**table.model_dump()),
+        n_blocks=source.n_blocks,
+        gap_s=source.gap_s,
+    )
+
+
+def _recordings(config: Config, subject: str | None) -> None:
+    if subject is None:
+        import_recordings(import_of(config), config.subjects, config.bids)
+
+
 def _nothing(config: Config, subject: str | None) -> None:
     """Leave a BIDS data set where it stands."""
 
@@ -42,6 +67,7 @@ def _nothing(config: Config, subject: str | None) -> None:
 SOURCES: dict[str, Callable[[Config, str | None], None]] = {
     "phantom": _phantom,
     "haxby2001": _haxby2001,
+    "recordings": _recordings,
     "bids": _nothing,
 }
 

@@ -10,11 +10,11 @@ def version(step):
     return of_job
 
 
-def growing(mem_mb):
-    """Ask for twice the memory at each attempt."""
+def growing(amount):
+    """Ask for twice the memory (MB) or the time (minutes) at each attempt."""
 
     def of_attempt(wildcards, attempt):
-        return mem_mb * 2 ** (attempt - 1)
+        return amount * 2 ** (attempt - 1)
 
     return of_attempt
 

@@ -20,7 +20,7 @@ rule evaluate:
         version=version("evaluate"),
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=growing(60),
     shell:
         "calcarine step evaluate {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
@@ -44,7 +44,7 @@ rule report:
         version=version("report"),
     resources:
         mem_mb=growing(3000),
-        runtime=30,
+        runtime=growing(30),
     shell:
         "calcarine step report {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"

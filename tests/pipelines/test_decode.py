@@ -13,7 +13,7 @@ from calcarine.data.splits import folds, leave_one_out
 from calcarine.data.standardize import Standardizer
 from calcarine.decoders.decoder_folder import load_decoder, read_train_means
 from calcarine.decoders.decoding_scores import Scoring, decoder_scores
-from calcarine.encoders.ridge import RidgeCV
+from calcarine.encoders.ridge.estimators import RidgeCV
 from calcarine.pipelines import decode, decode_group
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.decoder_sections import MAKERS

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from sklearn.linear_model import Ridge
-from sklearn.linear_model import RidgeCV as ScikitRidgeCV
-from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_predict
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.grouped_folds import grouped_folds
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.folds import grouped_folds, purged_folds
+from calcarine.encoders.ridge.solver import RidgeSettings, solve_ridge
 
 
 def planted(rng, n_samples, n_features, n_targets, decay=0.6):
@@ -73,14 +73,115 @@ def test_extended_grid_loses_nothing_against_himalaya(rng):
 
 
 @pytest.mark.parametrize("shape", [(90, 14, 5), (30, 70, 4)])
-def test_leaving_one_sample_out_equals_scikit_learn(rng, shape):
+def test_leaving_pairs_out_equals_the_grid_search_of_scikit_learn(rng, shape):
     x, y = planted(rng, *shape)
-    alphas = np.logspace(-2, 4, 13)
-    ours = solve_ridge(x, y, np.arange(len(x)), alphas, n_folds=None)
-    theirs = ScikitRidgeCV(alphas, alpha_per_target=True).fit(x.astype(np.float64), y)
-    np.testing.assert_allclose(ours.alpha, theirs.alpha_)
-    np.testing.assert_allclose(ours.coef, theirs.coef_.T, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(ours.intercept, theirs.intercept_, atol=1e-4)
+    alphas, pairs = np.logspace(-2, 4, 13), np.arange(len(x)) // 2
+    ours = solve_ridge(x, y, pairs, alphas, n_folds=None)
+    for target in range(y.shape[1]):
+        theirs = GridSearchCV(
+            Ridge(), {"alpha": alphas}, scoring="neg_mean_squared_error", cv=PredefinedSplit(pairs)
+        ).fit(x.astype(np.float64), y[:, target])
+        assert ours.alpha[target] == pytest.approx(theirs.best_params_["alpha"])
+        coef = theirs.best_estimator_.coef_
+        np.testing.assert_allclose(ours.coef[:, target], coef, atol=1e-4 * np.abs(coef).max())
+
+
+def test_one_sample_a_fold_is_refused(rng):
+    x, y = planted(rng, 12, 3, 2)
+    with pytest.raises(CalcarineError, match="fold 0 of 12 would be tested on 1 sample"):
+        solve_ridge(x, y, np.arange(12), n_folds=None)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_bracket_chooses_as_the_whole_grid(rng, shape):
+    x, y = planted(rng, *shape)
+    groups = rng.integers(0, 19, len(x))
+    grid = solve_ridge(x, y, groups)
+    bracket = solve_ridge(x, y, groups, search="bracket")
+    # with a dozen samples a fold some curves have two valleys, and the first one may be kept
+    assert np.isclose(grid.alpha, bracket.alpha).mean() >= (0.999 if len(x) > 100 else 0.99)
+    assert (grid.cv_score - bracket.cv_score).mean() < 1e-4
+    assert bracket.edge_share == pytest.approx(grid.edge_share, abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["kfold", "gcv"])
+def test_continuous_penalties_are_never_worse_and_close_to_a_fine_grid(rng, method):
+    x, y = planted(rng, 150, 20, 60)
+    coarse = np.logspace(-2, 5, 15)
+    grid = solve_ridge(x, y, alphas=coarse, method=method)
+    free = solve_ridge(x, y, alphas=coarse, method=method, search="continuous")
+    fine = solve_ridge(x, y, alphas=np.logspace(-2, 5, 701), method=method)
+    assert (free.cv_score >= grid.cv_score - 1e-6).all()
+    inner = (grid.alpha > coarse[0]) & (grid.alpha < coarse[-1]) & (free.cv_score > 0.01)
+    assert inner.sum() > 20
+    assert (fine.cv_score - free.cv_score)[inner].max() < 2e-4
+    assert (grid.cv_score < fine.cv_score - 5e-4)[inner].any()
+
+
+def test_torch_gives_the_same_as_numpy(rng):
+    x, y = planted(rng, 80, 12, 40)
+    for search in ("grid", "bracket", "continuous"):
+        ours = solve_ridge(x, y, search=search)
+        torch = solve_ridge(x, y, search=search, settings=RidgeSettings(device="cpu"))
+        np.testing.assert_allclose(torch.cv_score, ours.cv_score, atol=2e-6)
+        np.testing.assert_allclose(torch.coef, ours.coef, atol=1e-3 * np.abs(ours.coef).max())
+    gcv = solve_ridge(x, y, method="gcv", settings=RidgeSettings(device="cpu"))
+    np.testing.assert_allclose(gcv.coef, solve_ridge(x, y, method="gcv").coef, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_cuda_gives_the_same_as_numpy(rng):
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    x, y = planted(rng, 300, 40, 500)
+    ours = solve_ridge(x, y)
+    found = solve_ridge(x, y, settings=RidgeSettings(device="cuda"))
+    assert np.isclose(found.alpha, ours.alpha).mean() >= 0.999
+    np.testing.assert_allclose(found.cv_score, ours.cv_score, atol=1e-5)
+
+
+def test_masked_targets_are_nan_and_leave_the_others_alone(rng):
+    x, y = planted(rng, 60, 9, 12)
+    whole = solve_ridge(x, y, settings=RidgeSettings(chunk_size=5))
+    broken = y.copy()
+    broken[3, 7], broken[9, 2] = np.nan, np.inf
+    found = solve_ridge(x, broken, settings=RidgeSettings(chunk_size=5, nan_targets="mask"))
+    np.testing.assert_array_equal(np.flatnonzero(found.masked), [2, 7])
+    assert np.isnan(found.coef[:, found.masked]).all()
+    assert np.isnan(found.cv_score[found.masked]).all()
+    np.testing.assert_array_equal(found.coef[:, ~found.masked], whole.coef[:, ~found.masked])
+
+
+def test_scale_multiplies_the_responses(rng):
+    x, y = planted(rng, 60, 8, 5)
+    counts = np.round(300 * y).astype(np.int16)
+    scaled = solve_ridge(x, counts, settings=RidgeSettings(scale=1 / 300))
+    plain = solve_ridge(x, counts / 300.0)
+    np.testing.assert_allclose(scaled.coef, plain.coef, atol=1e-4)
+    np.testing.assert_allclose(scaled.intercept, plain.intercept, atol=1e-4)
+    np.testing.assert_allclose(scaled.alpha, plain.alpha)
+
+
+def test_threads_change_nothing(rng):
+    x, y = planted(rng, 90, 14, 40)
+    one, three = (
+        solve_ridge(x, y, settings=RidgeSettings(chunk_size=7, n_threads=n)) for n in (1, 3)
+    )
+    np.testing.assert_array_equal(one.alpha, three.alpha)
+    np.testing.assert_allclose(one.coef, three.coef, atol=1e-6)
+
+
+def test_any_folds_equal_out_of_fold_predictions(rng):
+    x, y = planted(rng, 60, 7, 3)
+    folds = purged_folds(60, 4, gap=3)
+    found = solve_ridge(x, y, alphas=[0.7], folds=folds)
+    errors, baseline = np.zeros(3), np.zeros(3)
+    for train, test in zip(folds.train, folds.test, strict=True):
+        train, test = train[folds.blocks], test[folds.blocks]
+        fitted = Ridge(0.7).fit(x[train].astype(np.float64), y[train])
+        errors += ((y[test] - fitted.predict(x[test])) ** 2).sum(0)
+        baseline += ((y[test] - y[train].mean(0, dtype=np.float64)) ** 2).sum(0)
+    np.testing.assert_allclose(found.cv_score, 1 - errors / baseline, atol=1e-5)
 
 
 def test_score_equals_out_of_fold_predictions_of_scikit_learn(rng):
@@ -125,7 +226,7 @@ def test_gcv_equals_the_formula(rng):
 def test_targets_and_chunks_do_not_feel_each_other(rng):
     x, y = planted(rng, 100, 20, 150)
     whole = solve_ridge(x, y)
-    chunked = solve_ridge(x, y, chunk_size=7)
+    chunked = solve_ridge(x, y, settings=RidgeSettings(chunk_size=7))
     order = rng.permutation(150)
     turned = solve_ridge(x, y[:, order])
     np.testing.assert_array_equal(chunked.alpha, whole.alpha)
@@ -240,8 +341,10 @@ def test_reads_memory_maps_and_integers(rng, tmp_path):
     np.save(tmp_path / "y.npy", counts)
     mapped = np.load(tmp_path / "y.npy", mmap_mode="r")
     groups = rng.integers(0, 12, 60)
-    found = solve_ridge(x, mapped, groups, chunk_size=11)
-    expected = solve_ridge(x, counts.astype(np.float64), groups, chunk_size=11)
+    found = solve_ridge(x, mapped, groups, settings=RidgeSettings(chunk_size=11))
+    expected = solve_ridge(
+        x, counts.astype(np.float64), groups, settings=RidgeSettings(chunk_size=11)
+    )
     np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-3, atol=1e-4)
 
 
@@ -255,7 +358,7 @@ def test_bad_values_are_named_with_their_positions(rng):
     y[7, 22] = np.nan
     groups = rng.integers(0, 9, 40)
     with pytest.raises(CalcarineError, match=r"1 values of the responses.*\[\(7, 22\)\]"):
-        solve_ridge(x, y, groups, chunk_size=10)
+        solve_ridge(x, y, groups, settings=RidgeSettings(chunk_size=10))
     x[3, 2] = -np.inf
     with pytest.raises(CalcarineError, match=r"1 values of the features.*\[\(3, 2\)\]"):
         solve_ridge(x, y)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calcarine.encoders.principal_axes import principal_axes
+from calcarine.encoders.ridge.axes import principal_axes
 
 
 @pytest.mark.parametrize("shape", [(50, 7), (9, 40)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.block_statistics import (
+from calcarine.encoders.ridge.summing import (
     add_responses,
     block_rows,
     block_statistics,
@@ -36,12 +36,12 @@ def test_moments_are_those_of_data_centred_by_the_training_mean(data):
     features, responses, blocks = data
     found = block_statistics(features, responses, blocks)
     x, y = features.astype(np.float64), responses.astype(np.float64)
-    test = blocks == 2
+    test, tested = blocks == 2, np.arange(4) == 2
     x, y = x - x[~test].mean(0), y - y[~test].mean(0)
-    of_features = found.feature_moments(2)
+    of_features = found.feature_moments(~tested, tested)
     np.testing.assert_allclose(of_features.train_gram, x[~test].T @ x[~test], atol=1e-10)
     np.testing.assert_allclose(of_features.test_gram, x[test].T @ x[test], atol=1e-10)
-    of_targets = found.target_moments(2, found.xty.sum(axis=0))
+    of_targets = found.target_moments(~tested, tested, found.xty.sum(axis=0))
     np.testing.assert_allclose(of_targets.train_cross, x[~test].T @ y[~test], atol=2e-5)
     np.testing.assert_allclose(of_targets.test_cross, x[test].T @ y[test], atol=2e-5)
     np.testing.assert_allclose(of_targets.test_squares, (y[test] ** 2).sum(0), rtol=1e-5)
