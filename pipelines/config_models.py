@@ -16,7 +16,8 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME; `concept-codes` needs no model"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
+        "`word-counts` (of captions) need no model"
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"

@@ -13,7 +13,7 @@ from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 
 SHAPE = ResidualMlpShape(48, 1, dropout=0.1, subject_dropout=0.1, voxel_dropout=0.2)
 QUICK = TrainingPlan(3, 32, 2e-3, 1.0, 10, seed=5)
