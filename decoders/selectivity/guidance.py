@@ -150,9 +150,8 @@ def synthesise(
         )
     parts = []
     for start in range(0, len(seeds), batch_size):
-        noise = [
-            torch.Generator("cpu").manual_seed(int(s)) for s in seeds[start : start + batch_size]
-        ]
+        own = seeds[start : start + batch_size]
+        noise = [torch.Generator("cpu").manual_seed(int(seed)) for seed in own]
         latents = _denoise(diffusion, encoder, objective, spread, noise, guidance)
         with torch.no_grad():
             shares = diffusion.decode(latents).clamp(0, 1)
