@@ -14,11 +14,12 @@ from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.ridge.banded import BandedSettings, solve_banded
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 KIND = "banded-encoder"
 
 
-class BandedEncoder:
+class BandedEncoder(InSpace):
     """Predict standardised responses by banded ridge on embeddings that lie end to end.
 
     Parameters
