@@ -1,4 +1,4 @@
-"""Voxelwise encoder: pictures or embeddings to responses, saved as a model folder."""
+"""Encoder of voxels or sensors: pictures or embeddings to responses, saved as a model folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +29,9 @@ KIND = "voxel-encoder"
 class VoxelEncoder(InSpace):
     """Predict the standardised response of every unit by ridge regression on an embedding.
 
+    A unit is a voxel, or a channel with a response at every sample of the trial: samples of
+    channels are as many targets of one solver.
+
     Parameters
     ----------
     embedding
@@ -42,9 +45,13 @@ class VoxelEncoder(InSpace):
     ----------
     coef_
         Weights, float32, shape (n_features, n_units); features are the embedding's tokens laid end
-        to end, neither centred nor scaled.
+        to end, neither centred nor scaled. With time (n_features, n_units * n_times), the samples
+        of a channel side by side.
     intercept_, alpha_, cv_score_
-        Shape (n_units,): intercept, penalty, cross-validated R² within the training trials.
+        Shape (n_units,) or (n_units * n_times,): intercept, penalty, cross-validated R² within the
+        training trials.
+    n_times_
+        Number of samples; None for responses without time.
     edge_share_
         Shares of units whose penalty is the smallest and the largest that was tried.
     standardizer_
@@ -82,7 +89,7 @@ class VoxelEncoder(InSpace):
             Embedding of each trial's stimulus, shape (n_trials, embed_dim) or (n_trials, n_tokens,
             embed_dim).
         responses
-            Shape (n_trials, n_units), not standardised.
+            Shape (n_trials, n_units) or (n_trials, n_units, n_times), not standardised.
         groups
             What must not straddle the folds of the search for penalties (stimulus, run, …), shape
             (n_trials,). Method `gcv` has no folds: it averages the trials of a group first, so
@@ -96,13 +103,15 @@ class VoxelEncoder(InSpace):
         CalcarineError
             Shapes disagree, or a value is not finite.
         """
-        if responses.shape[1:] != (len(self.units),):
+        if responses.ndim not in (2, 3) or responses.shape[1] != len(self.units):
             raise CalcarineError(
                 f"the responses have shape {responses.shape}; the units table has "
                 f"{len(self.units)} units."
             )
         self.standardizer_ = Standardizer.fit(responses, sessions)
-        features, targets = _flat(embeddings), self.standardizer_.transform(responses, sessions)
+        self.n_times_ = responses.shape[2] if responses.ndim == 3 else None
+        features = _flat(embeddings)
+        targets = _flat(self.standardizer_.transform(responses, sessions))
         if self.method == "gcv" and groups is not None:
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
@@ -133,7 +142,8 @@ class VoxelEncoder(InSpace):
         Returns
         -------
         numpy.ndarray
-            float32, shape (n_items, n_units), in standard deviations of the training responses.
+            float32, shape (n_items, n_units) or (n_items, n_units, n_times), in standard
+            deviations of the training responses.
 
         Raises
         ------
@@ -151,7 +161,10 @@ class VoxelEncoder(InSpace):
                 f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
                 f"fitted on {len(self.coef_)} ({self.embedding['model']})."
             )
-        return features @ self.coef_ + self.intercept_
+        predicted = features @ self.coef_ + self.intercept_
+        if self.n_times_ is None:
+            return predicted
+        return predicted.reshape(len(predicted), len(self.units), self.n_times_)
 
     def score(
         self, embeddings: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None
@@ -163,17 +176,18 @@ class VoxelEncoder(InSpace):
         embeddings
             Shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim).
         responses
-            Shape (n_items, n_units), not standardised.
+            Shape (n_items, n_units) or (n_items, n_units, n_times), not standardised.
         sessions
             Session of each item, shape (n_items,), where `fit` was given them.
 
         Returns
         -------
         numpy.ndarray
-            Pearson r of each unit, shape (n_units,).
+            Pearson r of each unit (and sample), shape (n_units,) or (n_units, n_times).
         """
         measured = self.standardizer_.transform(responses, sessions)
-        return correlation(measured, self.predict(embeddings))
+        r = correlation(_flat(measured), _flat(self.predict(embeddings)))
+        return r if self.n_times_ is None else r.reshape(len(self.units), self.n_times_)
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder.
@@ -195,6 +209,7 @@ class VoxelEncoder(InSpace):
             "standardizer_groups": list(self.standardizer_.groups),
             "n_folds": self.n_folds,
             "method": self.method,
+            "n_times": self.n_times_,
             "search": self.search,
             "edge_share": list(self.edge_share_),
             "version": __version__,
@@ -245,6 +260,7 @@ class VoxelEncoder(InSpace):
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
+        encoder.n_times_ = config.get("n_times")
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 
@@ -283,8 +299,8 @@ class VoxelEncoder(InSpace):
         return model.embed_pictures(pictures)  # type: ignore[union-attr]
 
 
-def _flat(embeddings: np.ndarray) -> np.ndarray:
-    return embeddings.reshape(len(embeddings), -1)
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
 
 
 def _group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

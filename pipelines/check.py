@@ -9,7 +9,12 @@ from calcarine.data.kriegeskorte92 import FILE
 from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
-from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+)
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 
 
@@ -58,10 +63,11 @@ def model_problems(config: Config) -> list[str]:
     # torch and the model libraries take seconds to import
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.pipelines.embed import CODES
 
     problems = []
     for name, section in config.embeddings.items():
-        if section.input == "concepts":
+        if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
             model = load_embedding_model(section.model, section.layer, section.pooling)
@@ -94,6 +100,35 @@ def _phantom(config: Config) -> Found:
         volumes * 40_000 * 4 / 1e6,
     )
     return [], [extent] * len(config.subjects)
+
+
+def _phantom_meeg(config: Config) -> Found:
+    from calcarine.data.phantom.meeg.devices import device_of
+    from calcarine.pipelines.source import sensor_experiment_of
+
+    source = config.source
+    assert isinstance(source, PhantomMeegSource)
+    experiment = sensor_experiment_of(config)
+    n_trials = source.n_train * source.n_train_repeats + source.n_test * source.n_test_repeats
+    n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            device = device_of(config.recording.datatype, experiment, subject)
+        except CalcarineError as error:
+            problems.append(str(error))
+            continue
+        n_channels = len(device.channels)
+        extents.append(
+            Extent(
+                -(-n_trials // source.trials_per_run),
+                n_trials,
+                round(n_channels * source.sampling_rate_hz),  # about one second a trial
+                source.n_train + source.n_test,
+                n_samples * n_channels * 4 / 1e6,
+            )
+        )
+    return list(dict.fromkeys(problems)), extents
 
 
 def _haxby2001(config: Config) -> Found:
@@ -178,6 +213,7 @@ def _kriegeskorte92(config: Config) -> Found:
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
+    "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "recordings": recordings_extents,
     "bids": _bids,

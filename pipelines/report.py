@@ -10,9 +10,11 @@ from calcarine.pipelines.sections.failures import failures
 from calcarine.pipelines.sections.geometry import geometry
 from calcarine.pipelines.sections.methods import methods
 from calcarine.pipelines.sections.metrics import metrics
+from calcarine.pipelines.sections.over_time import over_time
 from calcarine.pipelines.sections.provenance import provenance
 from calcarine.pipelines.sections.quality import quality
 from calcarine.pipelines.sections.reconstruction import reconstruction
+from calcarine.pipelines.sections.selectivity import selectivity
 from calcarine.pipelines.sections.summary import summary
 from calcarine.pipelines.subject_record import SubjectRecord, read_record
 
@@ -23,7 +25,9 @@ SECTIONS = (
     encoding,
     geometry,
     decoding,
+    over_time,
     reconstruction,
+    selectivity,
     metrics,
     failures,
     methods,

@@ -9,8 +9,10 @@ from calcarine.data.meeg.importing import Import, ImportedStimulus, import_recor
 from calcarine.data.meeg.sample_tables import SampleTable
 from calcarine.data.phantom.bids_fmri import write_shared, write_subject
 from calcarine.data.phantom.experiment import Experiment
+from calcarine.data.phantom.meeg import bids_meeg
+from calcarine.data.phantom.meeg.experiment import SensorExperiment
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.config_data import Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 from calcarine.pipelines.config_meeg import RecordingsSource
 
@@ -27,6 +29,21 @@ def _phantom(config: Config, subject: str | None) -> None:
         write_shared(config.bids, experiment, list(config.subjects))
     else:
         write_subject(config.bids, experiment, subject)
+
+
+def sensor_experiment_of(config: Config) -> SensorExperiment:
+    """Read the EEG or MEG phantom's experiment from the configuration."""
+    assert isinstance(config.source, PhantomMeegSource)
+    return SensorExperiment(**config.source.model_dump(exclude={"kind"}), seed=config.seed)
+
+
+def _phantom_meeg(config: Config, subject: str | None) -> None:
+    experiment = sensor_experiment_of(config)
+    if subject is None:
+        bids_meeg.write_shared(config.bids, experiment, list(config.subjects))
+    else:
+        datatype = config.recording.datatype
+        bids_meeg.write_subject(config.bids, datatype, experiment, subject)
 
 
 def _haxby2001(config: Config, subject: str | None) -> None:
@@ -82,6 +99,7 @@ def _nothing(config: Config, subject: str | None) -> None:
 
 SOURCES: dict[str, Callable[[Config, str | None], None]] = {
     "phantom": _phantom,
+    "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "kriegeskorte92": _kriegeskorte92,
     "recordings": _recordings,

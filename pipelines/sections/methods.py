@@ -61,6 +61,10 @@ def _data(config: Config) -> str:
     origin = {
         "phantom": "The recording is synthetic: scenes were rendered, a cortex with known tuning "
         "was planted in MNI space, and BOLD time series were simulated from it.",
+        "phantom-meeg": "The recording is synthetic: scenes were rendered, dipoles with known "
+        "tuning and latency were planted in the cortex of fsaverage, what sensors see of them was "
+        "computed by boundary element models, and noise of brain and sensors, blinks, heartbeats, "
+        "mains and muscles were added.",
         "kriegeskorte92": "The recording is that of a published study [kriegeskorte].",
         "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
         "recordings": "The recordings were converted from the files of a release.",

@@ -41,6 +41,9 @@ WORDS: dict[str, str] = {
     "and reconstruction",
     "colour_agreement_judge": "share of pictures whose colour the judge reads alike in target "
     "and reconstruction",
+    "peak_latency_s": "time after onset at which the score is highest, in seconds",
+    "onset_latency_s": "time of the first of two windows in a row above chance, in seconds",
+    "share_above_chance_before_onset": "share of windows before onset that lie above chance",
     "pixcorr": "correlation of pixels",
     "ssim_2d": "structural similarity (two-dimensional window)",
     "ssim_1d_columns": "structural similarity (columns as channels, as older code computed it)",

@@ -11,6 +11,9 @@ rule evaluate:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
+        TREE.selectivity("{subject}").with_suffix(".json"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -50,6 +53,8 @@ rule report:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
         all_predictions,
         all_geometry(),
         recording("{subject}"),
