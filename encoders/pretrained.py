@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import read_model
-from calcarine.encoders import banded_encoder, voxel_encoder
+from calcarine.encoders import banded_encoder, joint_encoder, voxel_encoder
 from calcarine.encoders.unit_space import SPACE_KEYS
 
 FILES = ("config.json", "model.safetensors", "README.md")
@@ -19,6 +19,7 @@ BUNDLED = Path(__file__).parent / "weights" / "encoders"
 LOADERS: dict[str, Callable[[Path], Any]] = {
     voxel_encoder.KIND: voxel_encoder.VoxelEncoder.load,
     banded_encoder.KIND: banded_encoder.BandedEncoder.load,
+    joint_encoder.KIND: joint_encoder.JointEncoder.load,
 }
 """What reads a model folder, by the `kind` of its config.json."""
 

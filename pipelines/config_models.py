@@ -97,7 +97,38 @@ class BandedEncoderSection(EncoderSection):
         return self.embeddings
 
 
-Encoder = Annotated[RidgeEncoderSection | BandedEncoderSection, Field(discriminator="kind")]
+class JointEncoderSection(EncoderSection):
+    """Banded ridge on a picture's and a caption's embedding and the products of their axes."""
+
+    kind: Literal["joint"] = "joint"
+    picture: Name = Field(description="Embedding of the picture")
+    caption: Name = Field(description="Embedding of the captions")
+    n_axes: int = Field(16, ge=1, description="Principal axes of each whose products are features")
+    n_folds: int | None = Field(
+        5, ge=2, description="Folds of the search; null: leave one group out"
+    )
+    n_candidates: int = Field(20, ge=0, description="Random shares, see `banded`")
+    n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """Picture, then caption."""
+        return self.picture, self.caption
+
+
+Encoder = Annotated[
+    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection, Field(discriminator="kind")
+]
+
+
+class IntegrationSection(Section):
+    """Whether a joint encoder beats what it is made of, unit by unit."""
+
+    joint: Name = Field(description="Encoder of kind `joint`")
+    rivals: tuple[Name, ...] = Field(
+        min_length=1, description="Encoders that it must beat: picture, caption, concatenation"
+    )
+    level: float = Field(0.05, gt=0, lt=1, description="False discovery rate over units")
 
 
 class RidgeDecoderSection(DecoderSection):

@@ -11,6 +11,7 @@ from calcarine.pipelines.config_models import (
     BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
+    JointEncoderSection,
     LdaDecoderSection,
     RidgeDecoderSection,
     RidgeEncoderSection,
@@ -202,7 +203,18 @@ def _banded_encoder(section: BandedEncoderSection) -> str:
     )
 
 
-_ENCODERS: dict[str, Callable[..., str]] = {"ridge": _ridge_encoder, "banded": _banded_encoder}
+def _joint_encoder(section: JointEncoderSection) -> str:
+    return (
+        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
+        f"products of the first {section.n_axes} principal axes of each, found in training trials"
+    )
+
+
+_ENCODERS: dict[str, Callable[..., str]] = {
+    "ridge": _ridge_encoder,
+    "banded": _banded_encoder,
+    "joint": _joint_encoder,
+}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:
