@@ -1,8 +1,8 @@
 """Sections on the models: embeddings, encoders, decoders, generators, scores."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calcarine.pipelines.config_base import DecoderSection, Name, Section
 from calcarine.pipelines.config_sensors import SensorDecoder
@@ -45,6 +45,11 @@ class EncoderSection(Section):
         return ()
 
     @property
+    def trial_bands(self) -> tuple[str, ...]:
+        """Bands that differ between trials of one stimulus."""
+        return ()
+
+    @property
     def averages_repeats(self) -> bool:
         """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
         return False
@@ -79,7 +84,7 @@ class BandedEncoderSection(EncoderSection):
     """Ridge on several embeddings, each with a share of its own in every unit."""
 
     kind: Literal["banded"] = "banded"
-    embeddings: tuple[Name, ...] = Field(min_length=2, description="Embeddings, one a band")
+    embeddings: tuple[Name, ...] = Field(min_length=1, description="Embeddings, one a band")
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
@@ -91,10 +96,28 @@ class BandedEncoderSection(EncoderSection):
         None, ge=1, description="Principal axes that each band keeps; null: all, which is exact"
     )
 
+    history: int = Field(
+        0, ge=0, description="Stimuli before the trial, by the first embedding, as a band; 0: none"
+    )
+    behaviour: tuple[str, ...] = Field(
+        (), description="Columns of the trial table as a band, e.g. response_time"
+    )
+
     @property
     def reads(self) -> tuple[Name, ...]:
-        """All bands."""
+        """Embeddings, one a band."""
         return self.embeddings
+
+    @property
+    def trial_bands(self) -> tuple[str, ...]:
+        """Bands that differ between trials of one stimulus."""
+        return ("history",) * (self.history > 0) + ("behaviour",) * bool(self.behaviour)
+
+    @model_validator(mode="after")
+    def _several_bands(self) -> Self:
+        if len(self.embeddings) + len(self.trial_bands) < 2:
+            raise ValueError("a banded encoder needs two bands: embeddings, history or behaviour")
+        return self
 
 
 class JointEncoderSection(EncoderSection):

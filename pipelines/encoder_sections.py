@@ -51,7 +51,8 @@ def _banded(
         max_axes=section.max_axes,
         seed=seed,
     )
-    bands = list(zip(section.reads, trials.sizes, strict=True))
+    names = (*section.reads, *section.trial_bands)
+    bands = list(zip(names, trials.sizes, strict=True))
     encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 

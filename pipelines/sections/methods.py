@@ -200,7 +200,16 @@ def _banded_encoder(section: BandedEncoderSection) -> str:
         f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
         "by exact cross-validation among training trials; scores are split over the embeddings by "
         "the product measure, whose parts add up"
-    )
+    ) + _trial_bands(section)
+
+
+def _trial_bands(section: BandedEncoderSection) -> str:
+    told = []
+    if section.history:
+        told.append(f"the {section.history} stimuli before the trial")
+    if section.behaviour:
+        told.append(f"behaviour ({', '.join(section.behaviour)})")
+    return f"; further bands: {' and '.join(told)}" if told else ""
 
 
 def _joint_encoder(section: JointEncoderSection) -> str:
