@@ -5,7 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
-from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
+from calcarine.pipelines.check_meeg import (
+    epochs_extent,
+    meeg_extent,
+    recordings_extents,
+    release_problems,
+)
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
 from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
@@ -153,10 +158,13 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
     "phantom": _phantom,
     "haxby2001": _haxby2001,
     "recordings": recordings_extents,
+    "things-eeg2": release_problems,
+    "things-meg": release_problems,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
     "fmri": _fmri,
     "eeg": meeg_extent,
     "meg": meeg_extent,
+    "epochs": epochs_extent,
 }

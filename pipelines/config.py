@@ -22,7 +22,7 @@ from calcarine.pipelines.config_data import (
     SplitSection,
     ZscoreScaling,
 )
-from calcarine.pipelines.config_meeg import EegRecording, MegRecording
+from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
@@ -31,7 +31,9 @@ from calcarine.pipelines.config_models import (
     ReconstructSection,
 )
 
-Recording = Annotated[FmriRecording | EegRecording | MegRecording, Field(discriminator="modality")]
+Recording = Annotated[
+    FmriRecording | EegRecording | MegRecording | EpochsRecording, Field(discriminator="modality")
+]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
-from calcarine.pipelines.config_meeg import RecordingsSource
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 class BidsSource(Section):
@@ -46,7 +46,12 @@ class Haxby2001Source(Section):
 
 
 Source = Annotated[
-    BidsSource | PhantomSource | Haxby2001Source | RecordingsSource,
+    BidsSource
+    | PhantomSource
+    | Haxby2001Source
+    | RecordingsSource
+    | ThingsEeg2Source
+    | ThingsMegSource,
     Field(discriminator="kind"),
 ]
 

@@ -71,7 +71,7 @@ def clean_run(raw: Any, files: MeegFiles, reading: MeegReading, first_head: Any)
         raw.load_data(verbose="error")
         sensors = sensor_names(raw.info, reading.sensors)
         check_flat(raw, sensors, files.name)
-        steps = _find_bads(raw, files, reading)
+        steps = patch_segments(raw) + _find_bads(raw, files, reading)
         before = spectrum(raw, sensors)
         bads = [n for n in sensors if n in raw.info["bads"]]
         raw, more = separate(raw, files, reading, first_head)
@@ -118,6 +118,22 @@ def check_flat(raw: Any, names: list[str], where: str) -> None:
             "change. Name them in `recording.bads` or as bad in channels.tsv; they are then "
             "interpolated or dropped (`recording.bad_channels`)."
         )
+
+
+def patch_segments(raw: Any) -> list[str]:
+    """Fill segments that an annotation `PATCH_…` marks with each channel's median.
+
+    An amplifier that drops out for a moment would otherwise ring through every filter.
+    """
+    spans = [a for a in raw.annotations if a["description"].lower().startswith("patch")]
+    if not spans:
+        return []
+    for span in spans:
+        start = max(0, round((span["onset"] - raw.first_time) * raw.info["sfreq"]))
+        stop = min(raw.n_times, start + max(1, round(span["duration"] * raw.info["sfreq"])))
+        median = np.median(raw.get_data(), axis=1, keepdims=True)
+        raw[:, start:stop] = np.repeat(median, stop - start, axis=1)
+    return [f"{len(spans)} dropouts filled with the median"]
 
 
 def _find_bads(raw: Any, files: MeegFiles, reading: MeegReading) -> list[str]:
