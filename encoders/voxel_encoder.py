@@ -17,6 +17,7 @@ from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.ridge.chunk_solver import Method
+from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
 
@@ -35,7 +36,7 @@ class VoxelEncoder:
         Sidecar of the embedding: `model revision layer pooling input transform_sha`.
     units
         Units table (see `calcarine.data.responses`), one row a unit.
-    n_folds, method
+    n_folds, method, search
         How the penalty of each unit is chosen, see `solve_ridge`.
 
     Attributes
@@ -57,11 +58,13 @@ class VoxelEncoder:
         units: pd.DataFrame,
         n_folds: int | None = 5,
         method: Method = "kfold",
+        search: Search = "grid",
     ) -> None:
         self.embedding = dict(embedding)
         self.units = units.reset_index(drop=True)
         self.n_folds = n_folds
         self.method = method
+        self.search = search
 
     @property
     def units_sha(self) -> str:
@@ -107,7 +110,9 @@ class VoxelEncoder:
         if self.method == "gcv" and groups is not None:
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
-        solution = solve_ridge(features, targets, groups, n_folds=self.n_folds, method=self.method)
+        solution = solve_ridge(
+            features, targets, groups, None, self.n_folds, self.method, self.search
+        )
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         self.alpha_, self.cv_score_ = solution.alpha, solution.cv_score
         self.edge_share_ = solution.edge_share
@@ -209,6 +214,7 @@ class VoxelEncoder:
             "standardizer_groups": list(self.standardizer_.groups),
             "n_folds": self.n_folds,
             "method": self.method,
+            "search": self.search,
             "edge_share": list(self.edge_share_),
             "version": __version__,
         }
@@ -243,7 +249,8 @@ class VoxelEncoder:
         """
         config, tensors = read_model(folder, KIND)
         units = units_of(tensors, config["unit_columns"])
-        encoder = cls(config["embedding"], units, config["n_folds"], config["method"])
+        how = config["n_folds"], config["method"], config.get("search", "grid")
+        encoder = cls(config["embedding"], units, *how)
         if encoder.units_sha != config["units_sha"]:
             raise CalcarineError(
                 f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "

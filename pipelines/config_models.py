@@ -54,6 +54,10 @@ class RidgeEncoderSection(EncoderSection):
     kind: Literal["ridge"] = "ridge"
     embedding: Name = Field(description="Embedding to encode from")
     method: Literal["kfold", "gcv"] = Field("kfold", description="How α is chosen")
+    search: Literal["grid", "bracket", "continuous"] = Field(
+        "grid",
+        description="Every α of the grid; a few around the best by gcv; or between the grid's",
+    )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the α search; null: leave one group out"
     )
@@ -69,7 +73,26 @@ class RidgeEncoderSection(EncoderSection):
         return self.method == "gcv"
 
 
-Encoder = RidgeEncoderSection
+class BandedEncoderSection(EncoderSection):
+    """Ridge on several embeddings, each with a share of its own in every unit."""
+
+    kind: Literal["banded"] = "banded"
+    embeddings: tuple[Name, ...] = Field(min_length=2, description="Embeddings, one a band")
+    n_folds: int | None = Field(
+        5, ge=2, description="Folds of the search; null: leave one group out"
+    )
+    n_candidates: int = Field(
+        20, ge=0, description="Random shares, beside equal ones and each band alone"
+    )
+    n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """All bands."""
+        return self.embeddings
+
+
+Encoder = Annotated[RidgeEncoderSection | BandedEncoderSection, Field(discriminator="kind")]
 
 
 class DecoderSection(Section):

@@ -17,7 +17,7 @@ from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.responses import Responses, read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
-from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder, PredictsBands
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Encoder as EncoderSection
 from calcarine.pipelines.config_data import SplitSection
@@ -75,6 +75,8 @@ class EncodingData:
         Sidecars of the embeddings.
     n_without_embedding
         Trials that were left out.
+    sizes
+        Number of features of each embedding.
     """
 
     trials: pd.DataFrame
@@ -85,6 +87,7 @@ class EncodingData:
     units: pd.DataFrame
     embeddings: tuple[dict[str, object], ...]
     n_without_embedding: int
+    sizes: tuple[int, ...] = ()
 
     def at(self, fold_rows: np.ndarray, validation: np.ndarray) -> EncodingTrials:
         """Take some trials, of which `validation` (row numbers) are there to choose on."""
@@ -95,6 +98,7 @@ class EncodingData:
             self.groups[fold_rows],
             None if self.sessions is None else self.sessions[fold_rows],
             np.isin(fold_rows, validation),
+            self.sizes,
         )
 
 
@@ -132,6 +136,7 @@ def encoding_data(
         responses.units,
         tuple(e.sidecar for e in embeddings),
         int((~known).sum()),
+        tuple(e.flat.shape[1] for e in embeddings),
     )
 
 
@@ -198,7 +203,7 @@ def encode(
     all_folds = folds(data.trials)
     n_repeats = usual_repeats(data.trials, all_folds)
     levels = range(1, n_repeats + 1) if repeat_curve else [n_repeats]
-    parts: list[tuple[np.ndarray, np.ndarray, pd.DataFrame]] = []
+    parts: list[_Predicted] = []
     first_item = 0
     for fold in all_folds:
         trials, work = data.at(fold.fit, fold.validation), checkpoint / fold.name.replace("/", "_")
@@ -221,9 +226,27 @@ def encode(
         "n_repeats": n_repeats,
         "n_without_embedding": data.n_without_embedding,
     }
-    predicted, measured, items = zip(*parts, strict=True)
-    table = pd.concat(items, ignore_index=True)
-    return encoder, Predictions(np.concatenate(predicted), table, sidecar, np.concatenate(measured))
+    by_band = [part.by_band for part in parts if part.by_band is not None]
+    if isinstance(encoder, PredictsBands):
+        sidecar["bands"] = list(encoder.band_names)
+    predictions = Predictions(
+        np.concatenate([part.predicted for part in parts]),
+        pd.concat([part.items for part in parts], ignore_index=True),
+        sidecar,
+        np.concatenate([part.measured for part in parts]),
+        np.concatenate(by_band, axis=1) if by_band else None,
+    )
+    return encoder, predictions
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Predicted and measured responses of the test stimuli of a fold."""
+
+    predicted: np.ndarray
+    measured: np.ndarray
+    items: pd.DataFrame
+    by_band: np.ndarray | None
 
 
 def usual_repeats(trials: pd.DataFrame, all_folds: list[Fold]) -> int:
@@ -238,7 +261,7 @@ def _predict(
     encoder: FittedEncoder,
     levels: Sequence[int],
     first_item: int,
-) -> Iterator[tuple[np.ndarray, np.ndarray, pd.DataFrame]]:
+) -> Iterator[_Predicted]:
     """Give predicted and measured responses of the test stimuli, for every number of repeats."""
     trials = data.trials.iloc[fold.test].reset_index(drop=True)
     sessions = None if data.sessions is None else data.sessions[fold.test]
@@ -246,7 +269,9 @@ def _predict(
     names, first, number = np.unique(
         trials["stimulus_id"].to_numpy(dtype=str), return_index=True, return_inverse=True
     )
-    predicted = encoder.predict(data.features[fold.test][first])
+    features = data.features[fold.test][first]
+    predicted = encoder.predict(features)
+    by_band = encoder.predict_bands(features) if isinstance(encoder, PredictsBands) else None
     for n_repeats in levels:
         groups = repeat_rows(trials, np.arange(len(trials)), n_repeats)
         if not groups:
@@ -263,7 +288,12 @@ def _predict(
                 "averaging": "signal",
             }
         )
-        yield predicted[stimulus], average_rows(measured, groups), items
+        yield _Predicted(
+            predicted[stimulus],
+            average_rows(measured, groups),
+            items,
+            None if by_band is None else by_band[:, stimulus],
+        )
 
 
 def _card(config: Config, section: EncoderSection, data: EncodingData, seed: int) -> dict[str, str]:

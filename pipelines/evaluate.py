@@ -12,6 +12,7 @@ from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
 from calcarine.decoders.decoding_scores import ITEM_COLUMNS
+from calcarine.encoders.band_metrics import band_scores
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
@@ -77,6 +78,11 @@ def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd
         )
         scores += rows + _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
+        of_bands, parts = band_scores(
+            predictions, units, subject, split, config.seed, config.evaluate.n_bootstrap
+        )
+        scores += of_bands
+        columns.append(parts.set_axis([f"{c}_{name}" for c in parts.columns], axis=1))
     return scores, pd.concat(columns, axis=1)
 
 

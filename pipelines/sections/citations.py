@@ -86,6 +86,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "59:2636–2643 (2012).",
         "10.1016/j.neuroimage.2011.08.076",
     ),
+    "banded": (
+        "Dupré la Tour et al., 2022",
+        "Dupré la Tour T, Eickenberg M, Nunez-Elizalde AO, Gallant JL. Feature-space selection "
+        "with banded ridge regression. NeuroImage 264:119728 (2022).",
+        "10.1016/j.neuroimage.2022.119728",
+    ),
     "ridge": (
         "Hoerl & Kennard, 1970",
         "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "

@@ -7,6 +7,7 @@ from typing import Any
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
 from calcarine.pipelines.config_models import (
+    BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
     LdaDecoderSection,
@@ -154,7 +155,7 @@ def _ceilings(record: SubjectRecord) -> str:
 def _encoding(config: Config) -> str:
     if not config.encode:
         return ""
-    told = [f"{name}: {_encoder(section)}" for name, section in config.encode.items()]
+    told = [f"{name}: {_ENCODERS[of.kind](of)}" for name, of in config.encode.items()]
     read = dict.fromkeys(name for section in config.encode.values() for name in section.reads)
     models = "; ".join(f"{name} ({config.embeddings[name].model})" for name in read)
     return (
@@ -164,7 +165,7 @@ def _encoding(config: Config) -> str:
     )
 
 
-def _encoder(section: RidgeEncoderSection) -> str:
+def _ridge_encoder(section: RidgeEncoderSection) -> str:
     folds = section.n_folds
     search = {
         "kfold": f"exact cross-validation in {folds} folds" if folds else "leaving one group out",
@@ -174,6 +175,20 @@ def _encoder(section: RidgeEncoderSection) -> str:
         f"ridge regression [ridge] from {section.embedding}, a penalty for each unit chosen by "
         f"{search} among training trials grouped by what the split keeps apart"
     )
+
+
+def _banded_encoder(section: BandedEncoderSection) -> str:
+    n_fixed = len(section.reads) + 1
+    return (
+        f"banded ridge regression [banded] from {', '.join(section.reads)}, where each unit shares "
+        f"its penalty out over the embeddings: {n_fixed} fixed and {section.n_candidates} random "
+        f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
+        "by exact cross-validation among training trials; scores are split over the embeddings by "
+        "the product measure, whose parts add up"
+    )
+
+
+_ENCODERS: dict[str, Callable[..., str]] = {"ridge": _ridge_encoder, "banded": _banded_encoder}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:

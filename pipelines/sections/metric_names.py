@@ -23,6 +23,7 @@ WORDS: dict[str, str] = {
     "r_median": "median correlation of predicted with measured responses",
     "r_over_ceiling_median": "median correlation as a share of the noise ceiling",
     "r2_median": "median share of response variance explained",
+    "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
     "balanced_accuracy": "mean over categories of the share of items that were decoded",
     "brain_to_image_gallery_size": "pictures that each brain response is compared with",
@@ -56,6 +57,9 @@ def in_words(metric: str) -> str:
     'colour agreement'
     """
     pattern = r"(brain_to_image|image_to_brain)_(top\d+|median_rank|dprime)_(centred|raw)"
+    band = re.fullmatch(r"r2_part_(.+)_mean", metric)
+    if band is not None:
+        return f"mean share of response variance that {band[1]} explains, as part of the whole"
     found = re.fullmatch(pattern, metric)
     if found is None:
         return WORDS.get(metric, metric.replace("_", " "))

@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calcarine.data.embeddings import Embeddings, write_embeddings
+from calcarine.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import Responses, write_responses
+from calcarine.encoders.band_metrics import band_scores
+from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.pretrained import load_pretrained
 from calcarine.pipelines import encode
@@ -238,3 +240,27 @@ def test_missing_section_and_missing_files_are_named(tree):
         encode.run(config, "01", "dino")
     with pytest.raises(CalcarineError, match="Run the `prepare` step for sub-02"):
         encode.run(config, "02", "clip")
+
+
+def test_banded_encoder_predicts_band_by_band(tree, rng):
+    config, _, _, units = tree
+    clip = read_embeddings(config.layout.embedding("clip"))
+    noise = rng.standard_normal((len(clip.values), 2, 4)).astype(np.float32)
+    other = Embeddings(noise, clip.stimuli, {**clip.sidecar, "model": "local-dir:other"})
+    write_embeddings(config.layout.embedding("noise"), other)
+    section = {"kind": "banded", "embeddings": ["clip", "noise"], "n_candidates": 3}
+    raw = config.model_dump(mode="json") | {"encode": {"both": section}}
+    raw["embeddings"]["noise"] = {"model": "local-dir:other"}
+    config = Config.model_validate(raw | {"out": config.out})
+    encode.run(config, "01", "both")
+    found = read_predictions(config.layout.prediction("01", "encoder-both"))
+    assert found.sidecar["bands"] == ["clip", "noise"]
+    assert found.parts.shape == (2, *found.values.shape)
+    np.testing.assert_allclose(found.parts.sum(axis=0), found.values, atol=1e-5)
+    encoder = BandedEncoder.load(config.layout.model("01", "encoder-both"))
+    assert encoder.bands == (("clip", EMBED_DIM), ("noise", 8))
+    assert np.median(encoder.shares_[0]) > 0.8
+    rows, _ = band_scores(found, units, "01", "test", seed=1, n_draws=50)
+    value = {row.metric: row.value for row in rows if row.target == "responses"}
+    assert value["r2_part_clip_mean"] > 0.3
+    assert abs(value["r2_part_noise_mean"]) < 0.1
