@@ -151,7 +151,13 @@ class IcaSection(Section):
     eog_channels: tuple[str, ...] = Field(
         (), description="Channels that stand for the eyes where none is of type eog, e.g. Fp1"
     )
-    threshold: float = Field(3.0, gt=0, description="z-score from which a component is rejected")
+    measure: Literal["correlation", "zscore"] = Field(
+        "correlation",
+        description="What decides on eyes; z-scores cannot reach 3 with ten components or fewer",
+    )
+    threshold: float = Field(
+        0.5, gt=0, description="Correlation (or z-score) from which a component is rejected"
+    )
 
 
 class RegressionSection(Section):

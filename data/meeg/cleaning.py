@@ -144,8 +144,9 @@ def _find_bads(raw: Any, files: MeegFiles, reading: MeegReading) -> list[str]:
     if reading.find_bads == "lof":
         sensors = sensor_names(raw.info, reading.sensors)
         good = [n for n in sensors if n not in given]
-        n_neighbors = min(20, len(good) - 1)
-        if n_neighbors >= 2:
+        # MNE's 20 is for caps of 64; with few channels an outlier would be its own neighbourhood
+        n_neighbors = min(20, max(2, len(good) // 3))
+        if len(good) > n_neighbors:
             found = find_bad_channels_lof(raw, n_neighbors, picks=good, verbose="error")
     elif reading.find_bads == "maxwell":
         found = find_maxwell_bads(raw, files, reading)
@@ -177,7 +178,9 @@ def _filters(raw: Any, reading: MeegReading) -> list[str]:
                 f"{raw.info['sfreq']:g} Hz holds frequencies below {nyquist:g} Hz. Set it lower, "
                 "or to null."
             )
-        raw.filter(band.l_freq, h_freq, method=band.method, phase=band.phase, verbose="error")
+        # MNE's name for a causal IIR filter is `forward`
+        phase = "forward" if (band.method, band.phase) == ("iir", "minimum") else band.phase
+        raw.filter(band.l_freq, h_freq, method=band.method, phase=phase, verbose="error")
         steps.append(f"filter {band.l_freq or 0:g}–{h_freq or nyquist:g} Hz ({band.phase} phase)")
     return steps
 
