@@ -19,7 +19,7 @@ class BrainItems:
     Attributes
     ----------
     responses
-        float32, shape (n_items, n_units).
+        float32, shape (n_items, n_units) or (n_items, n_channels, n_times).
     table
         The columns of a prediction's `items.tsv`; `item` numbers the test stimuli of all folds.
     """
@@ -36,7 +36,7 @@ def single_items(
     Parameters
     ----------
     responses
-        Standardised responses of the test trials of one fold, shape (n_trials, n_units).
+        Standardised responses of the test trials of one fold, shape (n_trials, n_units …).
     trials
         Their rows of the trial table.
     fold
@@ -80,7 +80,7 @@ def averaged_items(
     item = first_item + np.searchsorted(names, shown["stimulus_id"].to_numpy(dtype=str))
     table = _table(shown, item, fold, brain, n_repeats, "signal")
     if not groups:
-        return BrainItems(np.empty((0, responses.shape[1]), dtype=np.float32), table)
+        return BrainItems(np.empty((0, *responses.shape[1:]), dtype=np.float32), table)
     rng = np.random.default_rng(derive_seed(seed, brain, fold, str(n_repeats)))
     averages = average_rows(responses, groups)
     if brain == "shuffled":

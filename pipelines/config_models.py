@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from calcarine.pipelines.config_base import Name, Section
+from calcarine.pipelines.config_base import DecoderSection, Name, Section
+from calcarine.pipelines.config_sensors import SensorDecoder
 
 # --- embeddings -----------------------------------------------------------------------------
 
@@ -15,7 +16,8 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME; `concept-codes` needs no model"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
+        "`word-counts` (of captions) need no model"
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"
@@ -95,16 +97,6 @@ class BandedEncoderSection(EncoderSection):
 Encoder = Annotated[RidgeEncoderSection | BandedEncoderSection, Field(discriminator="kind")]
 
 
-class DecoderSection(Section):
-    """What every decoder has."""
-
-    target: Name = Field(description="Embedding to predict")
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
-    )
-    subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
-
-
 class RidgeDecoderSection(DecoderSection):
     """Ridge with an α for each target dimension."""
 
@@ -143,7 +135,11 @@ class ContrastiveDecoderSection(DecoderSection):
 
 
 Decoder = Annotated[
-    RidgeDecoderSection | LdaDecoderSection | SvmDecoderSection | ContrastiveDecoderSection,
+    RidgeDecoderSection
+    | LdaDecoderSection
+    | SvmDecoderSection
+    | ContrastiveDecoderSection
+    | SensorDecoder,
     Field(discriminator="kind"),
 ]
 

@@ -23,7 +23,8 @@ from calcarine.decoders.brain_items import (
     single_items,
 )
 from calcarine.decoders.decoder_folder import SavedDecoder, save_decoder
-from calcarine.decoders.decoding_trials import Decoder, DecodingTrials
+from calcarine.decoders.decoding_trials import Decoder, DecodesOthers, DecodingTrials
+from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_data import RobustScaling
@@ -51,11 +52,32 @@ class FittedFold:
         Scales of the training trials (z-scores, or what `scaling` says), by subject.
     train_mean
         Mean target of the training trials, shape (embed_dim,).
+    trained_on
+        Subjects whose trials the decoder was fitted on; others have z-scores only.
     """
 
     decoder: Decoder
     standardizers: dict[str, Scaler]
     train_mean: np.ndarray
+    trained_on: tuple[str, ...]
+
+    def predict(self, responses: np.ndarray, subject: str, sensors: Sensors | None) -> np.ndarray:
+        """Predict from standardised responses of a subject, known to the decoder or not.
+
+        Raises
+        ------
+        CalcarineError
+            The decoder was not trained on the subject, and cannot decode others.
+        """
+        if subject in self.trained_on:
+            return self.decoder.predict(responses, subject)
+        if not isinstance(self.decoder, DecodesOthers) or sensors is None:
+            raise CalcarineError(
+                f"sub-{subject} is held out, and a {self.decoder.kind} decoder of responses "
+                f"{'without' if sensors is None else 'with'} time decodes its own subjects only. "
+                "Use `kind: sensor-contrastive`, or hold nobody out."
+            )
+        return self.decoder.predict_unseen(responses, sensors)
 
 
 def decode_subjects(
@@ -98,29 +120,34 @@ def decode_subjects(
     final = fits[next(iter(fits))]
     if len(by_fold) > 1:
         final = fit_fold(section, plan, data, all_trials(by_fold), seed, work / "all")
+    known = {s: d for s, d in data.items() if s in final.trained_on}
     saved = SavedDecoder(
         final.decoder,
-        final.standardizers,
-        {subject: units_sha(d.units) for subject, d in data.items()},
+        {subject: final.standardizers[subject] for subject in known},
+        {subject: units_sha(d.units) for subject, d in known.items()},
         {"name": section.target, **target.sidecar},
         {fold_name: fitted.train_mean for fold_name, fitted in fits.items()},
         {"name": name, "section": section.model_dump(mode="json"), "seed": seed},
     )
-    save_decoder(folder, saved, *decoder_card(config, name, {s: d.trials for s, d in data.items()}))
+    tables = {subject: d.trials for subject, d in known.items()}
+    save_decoder(folder, saved, *decoder_card(config, name, tables))
     for subject, parts in predicted.items():
-        told = _told(saved, subject, len(by_fold), n_repeats[subject])
+        told = _told(saved, data[subject], len(by_fold), n_repeats[subject])
+        told["is_held_out"] = subject not in known
         told["n_without_target"] = data[subject].n_without_target
         place = config.layout.prediction(subject, f"decoder-{name}")
         write_predictions(place, parts.predictions(told))
     remove_checkpoint(work)
 
 
-def _told(saved: SavedDecoder, subject: str, n_folds: int, n_repeats: int) -> dict[str, object]:
+def _told(
+    saved: SavedDecoder, data: SubjectData, n_folds: int, n_repeats: int
+) -> dict[str, object]:
     return {
         "model": f"decoder-{saved.told['name']}",
         "target": saved.target["name"],
         "kind": saved.decoder.kind,
-        "units_sha": saved.units_shas[subject],
+        "units_sha": units_sha(data.units),
         "subjects": list(saved.units_shas),
         "n_folds": n_folds,
         "n_repeats": n_repeats,
@@ -163,7 +190,7 @@ def fit_fold(
     name = next(iter(fold.values())).name
     decoder = make_decoder(section, derive_seed(seed, name), checkpoint)
     standardizers, trials = {}, {}
-    for subject, own in fold.items():
+    for subject, own in fold.items():  # of people who are held out only the scale is learned
         subject_trials = data[subject]
         # where validation trials choose, they must not shape the z-scores either
         rows = own.train if decoder.uses_validation else own.fit
@@ -173,10 +200,11 @@ def fit_fold(
             at_rows(subject_trials.sessions, rows),
             subject_trials.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         )
-        trials[subject] = training_trials(subject_trials, own, standardizers[subject])
+        if subject not in section.held_out_subjects:
+            trials[subject] = training_trials(subject_trials, own, standardizers[subject])
     targets = np.concatenate([t.targets for t in trials.values()])
     mean = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return FittedFold(decoder.fit(trials), standardizers, mean)
+    return FittedFold(decoder.fit(trials), standardizers, mean, tuple(trials))
 
 
 def training_trials(data: SubjectData, fold: Fold, standardizer: Scaler) -> DecodingTrials:
@@ -188,6 +216,7 @@ def training_trials(data: SubjectData, fold: Fold, standardizer: Scaler) -> Deco
         data.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         data.groups[rows],
         np.isin(rows, fold.validation),
+        data.sensors,
     )
 
 
@@ -225,9 +254,9 @@ class _Parts:
         for brain in BRAINS:
             for level in range(1, n_repeats + 1):
                 items = averaged_items(responses, *where, level, brain, seed)
-                self._keep(fitted.decoder.predict(items.responses, subject), items)
+                self._keep(fitted.predict(items.responses, subject, data.sensors), items)
         single = single_items(responses, *where)
-        predicted = fitted.decoder.predict(single.responses, subject)
+        predicted = fitted.predict(single.responses, subject, data.sensors)
         self._keep(predicted, single)
         for level in range(2, n_repeats + 1):  # one repeat is averaged nowhere
             averaged = average_predictions(predicted, *where, level)
