@@ -129,7 +129,8 @@ def decoder_scores(
         for ending, rows in _subsets(chosen, scoring.subsets):
             split = f"{scoring.split}{ending}"
             if is_category:
-                metrics = category_metrics(chosen.values[rows], gallery[match[rows]])
+                folds = chosen.items["fold"].to_numpy(dtype=str)[rows]
+                metrics = category_metrics(chosen.values[rows], gallery[match[rows]], folds)
             else:
                 metrics = retrieval_metrics(chosen.values, gallery, match, means, rows)
             for metric in metrics:
@@ -172,9 +173,10 @@ def _selections(predictions: Predictions, repeat_curve: bool) -> Iterator[tuple[
         for n_repeats in levels if repeat_curve else levels[-1:]:
             yield "", predictions.select("measured", int(n_repeats), averaging)
     for control, brain in BRAIN_CONTROLS.items():
-        chosen = predictions.select(brain, None, "signal")
-        if len(chosen.items):
-            yield f"/{control}", chosen
+        for averaging in ("signal", "single"):
+            chosen = predictions.select(brain, None, averaging)
+            if len(chosen.items):
+                yield f"/{control}", chosen
 
 
 def _subsets(
