@@ -24,7 +24,7 @@ from calcarine.pipelines.config_data import (
     ZscoreScaling,
 )
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
-from calcarine.pipelines.config_meeg import EegRecording, MegRecording
+from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
@@ -36,7 +36,7 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[
-    FmriRecording | EegRecording | MegRecording | DissimilarityRecording,
+    FmriRecording | EegRecording | MegRecording | EpochsRecording | DissimilarityRecording,
     Field(discriminator="modality"),
 ]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]

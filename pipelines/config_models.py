@@ -230,6 +230,11 @@ class EvaluateSection(Section):
 
     n_bootstrap: int = Field(2000, ge=100, description="Bootstrap samples of an interval")
     repeat_curve: bool = Field(True, description="Score 1 … n averaged repeats")
+    headline: Literal["averaged", "single"] = Field(
+        "averaged",
+        description="What headlines of decoding speak of: averaged repeats, or single trials "
+        "(where a stimulus is a whole category)",
+    )
     ceiling_floor: float = Field(
         0.3, gt=0, lt=1, description="No ratio to a noise ceiling (in r) below this one"
     )

@@ -69,6 +69,8 @@ def _data(config: Config) -> str:
         "kriegeskorte92": "The recording is that of a published study [kriegeskorte].",
         "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
         "recordings": "The recordings were converted from the files of a release.",
+        "things-eeg2": "The recordings are those of THINGS-EEG2 [things-eeg2].",
+        "things-meg": "The recordings are those of THINGS-MEG [things-meg].",
         "bids": "The recording was read from a data set.",
     }[config.source.kind]
     return (
@@ -135,6 +137,7 @@ RESPONSES: dict[str, Callable[[Any], str]] = {
     "fmri": _fmri_responses,
     "eeg": sensor_responses,
     "meg": sensor_responses,
+    "epochs": lambda recording: "Epochs were used as their publisher made them.",
     "dissimilarities": _recorded_dissimilarities,
 }
 
