@@ -20,7 +20,7 @@ from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.losses import info_nce, mse
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.network_inputs import network_input
-from calcarine.decoders.training import TrainingPlan, train
+from calcarine.encoders.training import TrainingPlan, train
 
 
 def planted(args: argparse.Namespace) -> DecodingTrials:

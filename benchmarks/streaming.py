@@ -18,7 +18,7 @@ from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.meeg.streaming import CausalFilter, StreamingDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 
 
 def trials(n_channels: int, n_times: int, embed_dim: int, rate: float) -> DecodingTrials:

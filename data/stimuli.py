@@ -54,14 +54,15 @@ def read_stimuli(path: Path) -> pd.DataFrame:
             f"{table['stimulus_id'][twice.idxmax()]!r} stands there a second time."
         )
     table["captions"] = [
-        _captions(text, f"{path}, row {i + 2}") for i, text in enumerate(table["captions"])
+        parse_captions(text, f"{path}, row {i + 2}") for i, text in enumerate(table["captions"])
     ]
     for row, name in enumerate(table["file"]):
         _check_inside(path, name, row)
     return table
 
 
-def _captions(text: str, where: str) -> list[str]:
+def parse_captions(text: str, where: str) -> list[str]:
+    """Read a JSON list of sentences; `where` names its place in an error."""
     try:
         captions = json.loads(text) if text not in ("", "n/a") else []
     except json.JSONDecodeError:

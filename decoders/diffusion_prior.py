@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
-from calcarine.decoders.training import Epoch, TrainingPlan, train
+from calcarine.encoders.training import Epoch, TrainingPlan, train
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class BandedEncoder:
         Penalty and cross-validated R², shape (n_units,).
     edge_share_
         Shares of units whose penalty is the smallest and the largest offered.
+    kept_shares_
+        Share of each band's variance that `max_axes` left, shape (n_bands,).
     standardizer_
         Means and deviations of the training responses.
     """
@@ -97,6 +99,11 @@ class BandedEncoder:
             Shapes disagree, or a value is not finite.
         """
         self._check(features)
+        if responses.ndim != 2:
+            raise CalcarineError(
+                f"the responses have shape {responses.shape}; banded ridge takes (n_trials, "
+                "n_units). Use the kind `ridge` for responses over time."
+            )
         self.standardizer_ = Standardizer.fit(responses, sessions)
         targets = self.standardizer_.transform(responses, sessions)
         labels = np.repeat(self.band_names, [size for _, size in self.bands])
@@ -107,7 +114,7 @@ class BandedEncoder:
         self.coef_, self.intercept_ = found.coef, found.intercept
         self.alpha_, self.cv_score_ = found.alpha, found.cv_score
         self.shares_, self.band_scores_ = found.shares, found.band_scores
-        self.edge_share_ = found.edge_share
+        self.edge_share_, self.kept_shares_ = found.edge_share, found.kept_shares
         return self
 
     def predict(self, stimuli: np.ndarray) -> np.ndarray:
@@ -170,6 +177,8 @@ class BandedEncoder:
             "n_folds": self.n_folds,
             "n_candidates": self.settings.n_candidates,
             "n_refinements": self.settings.n_refinements,
+            "max_axes": self.settings.max_axes,
+            "kept_shares": [float(share) for share in self.kept_shares_],
             "edge_share": list(self.edge_share_),
             "version": __version__,
         }
@@ -202,7 +211,9 @@ class BandedEncoder:
         """
         config, tensors = read_model(folder, KIND)
         settings = BandedSettings(
-            n_candidates=config["n_candidates"], n_refinements=config["n_refinements"]
+            n_candidates=config["n_candidates"],
+            n_refinements=config["n_refinements"],
+            max_axes=config["max_axes"],
         )
         units = units_of(tensors, config["unit_columns"])
         encoder = cls(config["bands"], config["embeddings"], units, config["n_folds"], settings)
@@ -210,6 +221,7 @@ class BandedEncoder:
             setattr(encoder, f"{name}_", tensors[name])
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
+        encoder.kept_shares_ = np.array(config["kept_shares"])
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 

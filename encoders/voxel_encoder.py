@@ -1,6 +1,5 @@
 """Encoder of voxels or sensors: pictures or embeddings to responses, saved as a model folder."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,17 +8,18 @@ import pandas as pd
 from PIL import Image
 
 from calcarine import __version__
-from calcarine.data.digests import read_picture
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.repeats import average_rows
 from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
+from calcarine.encoders.pictures import as_pictures, holds_pictures
 from calcarine.encoders.ridge.chunk_solver import Method
 from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import SPACE_KEYS, InSpace
 
 if TYPE_CHECKING:
     from calcarine.encoders.embedding_models import EmbeddingModel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 KIND = "voxel-encoder"
 
 
-class VoxelEncoder:
+class VoxelEncoder(InSpace):
     """Predict the standardised response of every unit by ridge regression on an embedding.
 
     A unit is a voxel, or a channel with a response at every sample of the trial: samples of
@@ -72,6 +72,8 @@ class VoxelEncoder:
         self.n_folds = n_folds
         self.method = method
         self.search = search
+        self.space: dict[str, Any] = {}
+        self.embedding_model: EmbeddingModel | None = None
 
     @property
     def units_sha(self) -> str:
@@ -129,7 +131,7 @@ class VoxelEncoder:
 
     def predict(
         self,
-        stimuli: np.ndarray | Sequence[Image.Image | Path],
+        stimuli: Any,
         embedding_model: "EmbeddingModel | None" = None,
     ) -> np.ndarray:
         """Predict responses.
@@ -137,10 +139,11 @@ class VoxelEncoder:
         Parameters
         ----------
         stimuli
-            Embeddings, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or pictures,
-            as PIL images or files.
+            Embeddings, float, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or
+            pictures in any form that `calcarine.encoders.pictures.as_pictures` takes: PIL images,
+            paths, arrays (n, height, width, 3), a tensor (n, 3, height, width).
         embedding_model
-            What embeds the pictures; without it the model that `embedding` names is loaded.
+            What embeds the pictures; without it the model that `embedding` names is loaded, once.
 
         Returns
         -------
@@ -156,8 +159,8 @@ class VoxelEncoder:
         """
         if not hasattr(self, "coef_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
-        if not isinstance(stimuli, np.ndarray):
-            stimuli = self._embed(stimuli, embedding_model)
+        if holds_pictures(stimuli):
+            stimuli = self._embed(as_pictures(stimuli), embedding_model)
         features = _flat(stimuli)
         if features.shape[1] != len(self.coef_):
             raise CalcarineError(
@@ -271,6 +274,11 @@ class VoxelEncoder:
                 f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
                 f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
             )
+        # shipped weights have half precision; products are taken in single
+        tensors = {
+            n: t.astype(np.float32) if t.dtype == np.float16 else t for n, t in tensors.items()
+        }
+        encoder.space = {key: config[key] for key in SPACE_KEYS if key in config}
         encoder.coef_, encoder.intercept_ = tensors["coef"], tensors["intercept"]
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]
@@ -279,20 +287,20 @@ class VoxelEncoder:
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 
-    def _embed(
-        self, pictures: Sequence[Image.Image | Path], model: "EmbeddingModel | None"
-    ) -> np.ndarray:
+    def check_embedding(self, model: "EmbeddingModel") -> None:
+        """Refuse a network or a transform other than those that the encoder was fitted on.
+
+        Raises
+        ------
+        CalcarineError
+            Revision or transform differ, or the encoder was not fitted on pictures.
+        """
         wanted = self.embedding
         if wanted.get("input", "pictures") != "pictures":
             raise CalcarineError(
                 f"this encoder was fitted on {wanted['input']}, not on pictures; give it "
                 "embeddings."
             )
-        if model is None:
-            # torch and the model's library take seconds; predicting from embeddings needs neither
-            from calcarine.encoders.embedding_models import load_embedding_model
-
-            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
         for what in ("revision", "transform_sha"):
             if getattr(model, what) != wanted[what]:
                 raise CalcarineError(
@@ -300,8 +308,18 @@ class VoxelEncoder:
                     f"fitted on {wanted['model']} with {wanted[what][:12]}. Load the same weights "
                     "with the same transform."
                 )
-        opened = [read_picture(p) if isinstance(p, Path) else p for p in pictures]
-        return model.embed_pictures(opened)
+
+    def _embed(self, pictures: list[Image.Image], model: "EmbeddingModel | None") -> np.ndarray:
+        model = model or self.embedding_model
+        if model is None and self.embedding.get("input", "pictures") == "pictures":
+            # torch and the model's library take seconds; predicting from embeddings needs neither
+            from calcarine.encoders.embedding_models import load_embedding_model
+
+            wanted = self.embedding
+            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
+            self.embedding_model = model
+        self.check_embedding(model)  # type: ignore[arg-type]
+        return model.embed_pictures(pictures)  # type: ignore[union-attr]
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

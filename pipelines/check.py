@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.kriegeskorte92 import FILE
 from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
@@ -14,6 +15,7 @@ from calcarine.pipelines.config_data import (
     PhantomMeegSource,
     PhantomSource,
 )
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -61,10 +63,11 @@ def model_problems(config: Config) -> list[str]:
     # torch and the model libraries take seconds to import
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.pipelines.embed import CODES
 
     problems = []
     for name, section in config.embeddings.items():
-        if section.input == "concepts":
+        if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
             model = load_embedding_model(section.model, section.layer, section.pooling)
@@ -183,7 +186,32 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     )
 
 
+def _dissimilarities(config: Config, subject: str) -> tuple[list[str], Extent | None]:
+    from calcarine.data.dissimilarities import read_dissimilarities
+
+    try:
+        found = read_dissimilarities(config.bids / f"sub-{subject}" / "dissimilarities")
+    except CalcarineError as error:
+        return [str(error)], None
+    n_sessions, n_stimuli = len(found.rdms), len(found.stimuli)
+    size_mb = n_sessions * n_stimuli**2 * 4 / 1e6
+    return [], Extent(n_sessions, n_sessions * n_stimuli, n_stimuli, n_stimuli, size_mb)
+
+
+def _kriegeskorte92(config: Config) -> Found:
+    source = config.source
+    assert isinstance(source, Kriegeskorte92Source)
+    problems = []
+    if not (source.path / FILE).is_file():
+        problems.append(
+            f"source.path: {source.path / FILE} is not there; correct the path or set the variable "
+            "that it is made of."
+        )
+    return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
+    "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
     "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
@@ -192,6 +220,7 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
     "fmri": _fmri,
+    "dissimilarities": _dissimilarities,
     "eeg": meeg_extent,
     "meg": meeg_extent,
 }

@@ -16,7 +16,8 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME; `concept-codes` needs no model"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
+        "`word-counts` (of captions) need no model"
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"
@@ -83,9 +84,12 @@ class BandedEncoderSection(EncoderSection):
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
     n_candidates: int = Field(
-        20, ge=0, description="Random shares, beside equal ones and each band alone"
+        15, ge=0, description="Random shares, beside equal ones and each band alone"
     )
-    n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
+    n_refinements: int = Field(2, ge=0, description="Rounds of steps along the gradient")
+    max_axes: int | None = Field(
+        None, ge=1, description="Principal axes that each band keeps; null: all, which is exact"
+    )
 
     @property
     def reads(self) -> tuple[Name, ...]:

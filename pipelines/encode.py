@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,17 @@ from calcarine.data.checkpoints import remove_checkpoint
 from calcarine.data.digests import frame_sha
 from calcarine.data.embeddings import Embeddings, read_embeddings
 from calcarine.data.errors import CalcarineError
+from calcarine.data.model_folder import add_to_config
 from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.responses import Responses, read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder, PredictsBands
+from calcarine.encoders.unit_space import SPACE_KEYS
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Encoder as EncoderSection
-from calcarine.pipelines.config_data import SplitSection
+from calcarine.pipelines.config_data import PhantomSource, SplitSection
 from calcarine.pipelines.encoder_sections import fit_encoder
 
 
@@ -49,8 +52,17 @@ def run(config: Config, subject: str, name: str) -> None:
     seed = derive_seed(config.seed, subject, "encode", name)
     final, predictions = encode(data, name, section, config.evaluate.repeat_curve, seed, work)
     final.save(folder, _card(config, section, data, seed))
+    add_to_config(folder, unit_space(config, responses.sidecar))
     write_predictions(config.layout.prediction(subject, f"encoder-{name}"), predictions)
     remove_checkpoint(work)
+
+
+def unit_space(config: Config, sidecar: dict[str, Any]) -> dict[str, Any]:
+    """Say where units lie, for the model folder: grid, and whether mm are those of a template."""
+    found = {key: sidecar[key] for key in SPACE_KEYS if key in sidecar}
+    standard = str(found.get("space", "")).startswith(("MNI", "fsaverage"))
+    # the phantom is planted in MNI space and read as a raw recording
+    return {**found, "template": standard or isinstance(config.source, PhantomSource)}
 
 
 @dataclass(frozen=True)

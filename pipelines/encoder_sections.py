@@ -41,7 +41,10 @@ def _banded(
     n_groups = len(np.unique(trials.groups))
     n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
     settings = BandedSettings(
-        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+        n_candidates=section.n_candidates,
+        n_refinements=section.n_refinements,
+        max_axes=section.max_axes,
+        seed=seed,
     )
     bands = list(zip(section.reads, trials.sizes, strict=True))
     encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)

@@ -16,8 +16,10 @@ from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.band_metrics import band_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
+from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
@@ -50,6 +52,14 @@ def run(config: Config, subject: str) -> None:
         rows_over_time = over_time_results(config, subject, name, split)
         scores += rows_over_time[0]
         over_time += rows_over_time[1]
+    for name in config.geometry:
+        scores += geometry_results(config, subject, name)
+    tables = []
+    for name in config.caption:
+        rows, table = caption_results(config, subject, name, split)
+        scores += rows
+        tables.append(table)
+    write_selectivity(config, subject, tables)
     write_scores(layout.metrics(subject), scores)
     write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
@@ -59,10 +69,10 @@ def run(config: Config, subject: str) -> None:
 
 def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
-    if config.split.scheme == "holdout":
-        return "test"
     by_column = config.split.by == "declared"
-    return f"leave-one-{config.split.column if by_column else config.split.by}-out"
+    left_out = config.split.column if by_column else config.split.by
+    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{left_out}-out"}
+    return names[config.split.scheme]
 
 
 def _encoders(

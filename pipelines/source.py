@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.haxby2001 import convert_haxby2001
+from calcarine.data.kriegeskorte92 import convert_kriegeskorte92
 from calcarine.data.meeg.importing import Import, ImportedStimulus, import_recordings
 from calcarine.data.meeg.sample_tables import SampleTable
 from calcarine.data.phantom.bids_fmri import write_shared, write_subject
@@ -12,6 +13,7 @@ from calcarine.data.phantom.meeg import bids_meeg
 from calcarine.data.phantom.meeg.experiment import SensorExperiment
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 from calcarine.pipelines.config_meeg import RecordingsSource
 
 
@@ -48,7 +50,21 @@ def _haxby2001(config: Config, subject: str | None) -> None:
     assert isinstance(config.source, Haxby2001Source)
     if subject is None:
         convert_haxby2001(config.source.path, config.source.pictures, config.bids)
-    elif not (config.bids / f"sub-{subject}").is_dir():
+    else:
+        _must_have(config, subject)
+
+
+def _kriegeskorte92(config: Config, subject: str | None) -> None:
+    assert isinstance(config.source, Kriegeskorte92Source)
+    if subject is None:
+        convert_kriegeskorte92(config.source.path, config.bids)
+    else:
+        _must_have(config, subject)
+
+
+def _must_have(config: Config, subject: str) -> None:
+    """Refuse a subject that a converted release does not have."""
+    if not (config.bids / f"sub-{subject}").is_dir():
         there = sorted(p.name for p in config.bids.glob("sub-*"))
         raise CalcarineError(
             f"{config.bids} has no sub-{subject}; the release has {there}. Correct `subjects`."
@@ -85,6 +101,7 @@ SOURCES: dict[str, Callable[[Config, str | None], None]] = {
     "phantom": _phantom,
     "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
+    "kriegeskorte92": _kriegeskorte92,
     "recordings": _recordings,
     "bids": _nothing,
 }

@@ -5,6 +5,7 @@ import re
 # the first one that was computed leads; the order was fixed before any value was seen
 HEADLINES: dict[str, tuple[str, ...]] = {
     "encode": ("r_median",),
+    "geometry": ("rsa_spearman", "rsa_kendall_a", "rsa_pearson", "rsa_cosine"),
     "decode": (
         "brain_to_image_top1_centred",
         "brain_to_image_top1_raw",
@@ -23,6 +24,13 @@ WORDS: dict[str, str] = {
     "r_median": "median correlation of predicted with measured responses",
     "r_over_ceiling_median": "median correlation as a share of the noise ceiling",
     "r2_median": "median share of response variance explained",
+    "rsa_spearman": "rank correlation of dissimilarities (Spearman)",
+    "rsa_pearson": "correlation of dissimilarities (Pearson)",
+    "rsa_kendall_a": "rank correlation of dissimilarities (Kendall's τ-a)",
+    "rsa_cosine": "cosine of dissimilarities",
+    "rsa_spearman_topological": "rank correlation of dissimilarities after the geo-topological "
+    "transform",
+    "rsa_pearson_of_mean_rdm": "correlation with the mean of all subjects' dissimilarities",
     "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
     "balanced_accuracy": "mean over categories of the share of items that were decoded",

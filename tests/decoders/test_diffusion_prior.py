@@ -4,7 +4,7 @@ import torch
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.diffusion_prior import Channel, DiffusionPrior, PriorShape, signal_share
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 
 DIM = 4
 PLAN = TrainingPlan(60, 64, 3e-3, 0.0, 60, seed=0)

@@ -21,7 +21,7 @@ from calcarine.decoders.meeg.compact_networks import (
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 
 SMALL = {
     "brain-module": BrainModuleShape(n_virtual=8, hidden_dim=16, n_blocks=1, n_harmonics=3),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from calcarine.data.errors import CalcarineError
-from calcarine.decoders.training import TrainingPlan, adamw, one_cycle, train
+from calcarine.encoders.training import TrainingPlan, adamw, one_cycle, train
 
 PLAN = TrainingPlan(
     n_epochs=12, batch_size=8, learning_rate=0.05, weight_decay=0.1, patience=12, seed=4

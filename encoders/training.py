@@ -1,4 +1,4 @@
-"""One small training loop for every neural decoder: seeded, stopped early, resumed exactly.
+"""One small training loop for every network: seeded, stopped early, resumed exactly.
 
 All randomness of an epoch descends from the seed and the epoch's number, so a run that is
 interrupted and resumed ends with the same weights as a calm one, and no state of a random number
