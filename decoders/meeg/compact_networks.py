@@ -106,7 +106,7 @@ class EegProjectShape:
     kind: ClassVar[str] = "eeg-project"
     hidden_dim: int = 128
     dropout: float = 0.5
-    input_dropout: float = 0.5
+    input_dropout: float = 0.8
 
 
 class EegProject(OneMontage):

@@ -119,6 +119,17 @@ def test_every_network_is_in_the_registry():
         shape_of("transformer", {})
 
 
+def test_the_size_of_a_trial_does_not_matter_to_the_brain_module():
+    sensors = montage(6, 0)
+    inputs = {"01": NetworkInput(6, N_TIMES, STEP_S, sensors.positions)}
+    network = ContrastiveNetwork(inputs, EMBED_DIM, SMALL["brain-module"]).eval()
+    network.trunk.mixing.bias.data.zero_()
+    values = torch.randn(3, 6, N_TIMES)
+    torch.testing.assert_close(
+        network({"01": values})[0], network({"01": 0.3 * values})[0], atol=1e-5, rtol=1e-4
+    )
+
+
 def test_temporal_filters_before_the_mean_or_after_it_are_the_same():
     filters = TemporalSpatial(7, 60, 0.01, TsConvShape(n_filters=5)).eval()
     values = torch.randn(3, 1, 7, 60)
