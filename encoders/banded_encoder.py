@@ -14,11 +14,12 @@ from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.ridge.banded import BandedSettings, solve_banded
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 KIND = "banded-encoder"
 
 
-class BandedEncoder:
+class BandedEncoder(InSpace):
     """Predict standardised responses by banded ridge on embeddings that lie end to end.
 
     Parameters
@@ -156,7 +157,9 @@ class BandedEncoder:
         ]
         return np.stack(parts).astype(np.float32)
 
-    def save(self, folder: Path, card: dict[str, str]) -> None:
+    def save(
+        self, folder: Path, card: dict[str, str], more: dict[str, np.ndarray] | None = None
+    ) -> None:
         """Write a model folder.
 
         Parameters
@@ -165,6 +168,8 @@ class BandedEncoder:
             Where.
         card
             Text for `data licence split preprocessing seed` of the model card.
+        more
+            Arrays of an encoder that is built on this one.
         """
         arrays, columns = unit_arrays(self.units)
         config = {
@@ -183,7 +188,7 @@ class BandedEncoder:
             "version": __version__,
         }
         fitted = {name: getattr(self, f"{name}_") for name in _TENSORS}
-        tensors = {**fitted, **self.standardizer_.tensors(), **arrays}
+        tensors = {**fitted, **self.standardizer_.tensors(), **arrays, **(more or {})}
         models = ", ".join(str(sidecar["model"]) for sidecar in self.embeddings)
         parts = ", ".join(
             f"{name} {value:.3f}"
@@ -201,7 +206,7 @@ class BandedEncoder:
         write_model(folder, config, tensors, text)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, kind: str = KIND) -> Self:
         """Read a model folder.
 
         Raises
@@ -209,7 +214,7 @@ class BandedEncoder:
         CalcarineError
             The folder is absent or damaged, or holds another kind of model.
         """
-        config, tensors = read_model(folder, KIND)
+        config, tensors = read_model(folder, kind)
         settings = BandedSettings(
             n_candidates=config["n_candidates"],
             n_refinements=config["n_refinements"],

@@ -1,12 +1,13 @@
 """Temporal response functions: continuous stimuli to sensors, by ridge over lags."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.encoding_scores import correlation
+from calcarine.encoders.ridge.folds import purged_folds
 from calcarine.encoders.ridge.solver import solve_ridge
 
 
@@ -59,6 +60,10 @@ class TemporalResponse:
         Of stimulus and responses.
     n_folds
         Folds of the search for penalties; whole segments are held out.
+    gap_s
+        Seconds between training and held-out samples, for one long film: folds are then stretches
+        of it, and samples within the gap of a stretch (beside those that its lags reach) serve
+        neither side. It should span the autocorrelation of the noise. None: whole segments.
 
     Attributes
     ----------
@@ -71,7 +76,12 @@ class TemporalResponse:
     """
 
     def __init__(
-        self, tmin_s: float, tmax_s: float, sampling_rate_hz: float, n_folds: int | None = 5
+        self,
+        tmin_s: float,
+        tmax_s: float,
+        sampling_rate_hz: float,
+        n_folds: int | None = 5,
+        gap_s: float | None = None,
     ) -> None:
         if not tmin_s <= tmax_s or sampling_rate_hz <= 0:
             raise CalcarineError(
@@ -81,6 +91,7 @@ class TemporalResponse:
         self.tmin_s, self.tmax_s = tmin_s, tmax_s
         self.sampling_rate_hz = sampling_rate_hz
         self.n_folds = n_folds
+        self.gap_s = gap_s
 
     @property
     def lags(self) -> range:
@@ -107,20 +118,29 @@ class TemporalResponse:
             Lengths differ, or there are fewer than two segments.
         """
         _check(stimulus, responses, segments)
-        n_segments = len(np.unique(segments))
-        if n_segments < 2:
-            raise CalcarineError(
-                "all samples belong to one segment; a penalty is chosen on segments that were held "
-                "out. Name two or more: runs, or pieces of some ten seconds."
-            )
-        n_folds = None if self.n_folds is None else min(self.n_folds, n_segments)
         features = lagged(stimulus, self.lags, segments)
-        solution = solve_ridge(features, responses, segments, n_folds=n_folds)
+        solution = solve_ridge(features, responses, **self._folds(segments))
         shape = (stimulus.shape[1], len(self.lags), responses.shape[1])
         self.kernels_ = solution.coef.reshape(shape)
         self.intercept_, self.alpha_ = solution.intercept, solution.alpha
         self.lags_s_ = np.array(self.lags) / self.sampling_rate_hz
         return self
+
+    def _folds(self, segments: np.ndarray) -> dict[str, Any]:
+        """Say how penalties are cross-validated: over segments, or stretches with a gap."""
+        if self.gap_s is not None:
+            reach = max(abs(lag) for lag in self.lags)
+            gap = self.gap_s * self.sampling_rate_hz + reach
+            n_stretches = 5 if self.n_folds is None else self.n_folds
+            return {"folds": purged_folds(len(segments), n_stretches, gap, segments=segments)}
+        n_segments = len(np.unique(segments))
+        if n_segments < 2:
+            raise CalcarineError(
+                "all samples belong to one segment; a penalty is chosen on segments that were held "
+                "out. Name two or more (runs, or pieces of some ten seconds), or give `gap_s`."
+            )
+        n_folds = None if self.n_folds is None else min(self.n_folds, n_segments)
+        return {"groups": segments, "n_folds": n_folds}
 
     def predict(self, stimulus: np.ndarray, segments: np.ndarray) -> np.ndarray:
         """Predict responses, float32, shape (n_samples, n_channels)."""

@@ -20,6 +20,7 @@ from calcarine.pipelines.evaluate_captions import caption_results, write_selecti
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_geometry import geometry_results
+from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.phantom_truth import truth_scores
@@ -54,6 +55,10 @@ def run(config: Config, subject: str) -> None:
         over_time += rows_over_time[1]
     for name in config.geometry:
         scores += geometry_results(config, subject, name)
+    for name in config.integration:
+        rows, table = integration_results(config, subject, name, split, units)
+        scores += rows
+        units = pd.concat([units, table], axis=1)
     tables = []
     for name in config.caption:
         rows, table = caption_results(config, subject, name, split)
