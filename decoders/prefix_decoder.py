@@ -152,7 +152,7 @@ class PrefixDecoder:
             )
         out: list[str] = []
         for start in range(0, len(embeddings), batch_size):
-            rows = np.asarray(embeddings[start : start + batch_size], dtype=np.float32)
+            rows = np.array(embeddings[start : start + batch_size], dtype=np.float32, order="C")
             given = torch.from_numpy(rows)
             words = torch.zeros(len(given), 0, dtype=torch.int64)
             for _ in range(self.network.shape.max_words - 1):
