@@ -7,7 +7,7 @@ from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
-from calcarine.pipelines.config_meeg import RecordingsSource
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 class BidsSource(Section):
@@ -85,7 +85,9 @@ Source = Annotated[
     | PhantomMeegSource
     | Haxby2001Source
     | Kriegeskorte92Source
-    | RecordingsSource,
+    | RecordingsSource
+    | ThingsEeg2Source
+    | ThingsMegSource,
     Field(discriminator="kind"),
 ]
 

@@ -12,6 +12,7 @@ from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.reconstruction import control_of, first_pictures
 from calcarine.pipelines.sections.score_rows import (
     comparison,
+    decoding_rows,
     interval_text,
     main_condition,
     main_decoder,
@@ -155,7 +156,7 @@ def _geometry(record: SubjectRecord) -> list[Answer]:
 def _decoding(record: SubjectRecord) -> list[Answer]:
     found: list[Answer] = []
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
-        rows = comparison(record.scores, "decode", target)
+        rows = decoding_rows(record.config, record.scores, target)
         decoder = main_decoder(record.config, target)
         model = next((m for m in rows["model"] if m in (decoder, f"decoder-{decoder}")), "")
         found += _answer(
