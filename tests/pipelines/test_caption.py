@@ -255,3 +255,39 @@ def test_a_cross_validation_is_refused(config):
     split = config.split.model_copy(update={"scheme": "leave-one-out"})
     with pytest.raises(CalcarineError, match="holdout"):
         caption.run(config.model_copy(update={"split": split}), "01", "own")
+
+
+def test_the_report_shows_findings_and_folds_the_rest_away(config, results):
+    from calcarine.data.scores import SCORE_COLUMNS
+    from calcarine.pipelines.page import Fold, Table
+    from calcarine.pipelines.sections.selectivity import selectivity
+    from calcarine.pipelines.subject_record import SubjectRecord
+
+    rows, table = results
+    write_selectivity(config, "01", [table])
+    flat = pd.read_csv(
+        config.layout.selectivity("01"), sep="\t", na_values=["n/a"], keep_default_na=False
+    )
+    scores = pd.DataFrame([vars(r) for r in rows], columns=list(SCORE_COLUMNS))
+    record = SubjectRecord(
+        config=config, subject="01", responses=read_responses(config.layout, "01"), scores=scores,
+        item_scores=pd.DataFrame(), unit_scores=pd.DataFrame(), quality={}, reconstructions={},
+        **_other_fields(SubjectRecord), captions={"own": read_captions(
+            config.layout.captions("01", "own"))}, selectivity=flat, missing=(),
+    )  # fmt: skip
+    section = selectivity(record)
+    tables = [b for b in section.blocks if isinstance(b, Table)]
+    found = {row[0]: row[1] for row in tables[0].rows}
+    assert "face" in found["face"]
+    assert "noise" not in found
+    (fold,) = [b for b in section.blocks if isinstance(b, Fold)]
+    withheld = {row[0]: row[-1] for row in fold.blocks[0].rows}
+    assert withheld["noise"]
+    assert any("scrambled-encoder" in row[0] for t in tables for row in t.rows)
+
+
+def _other_fields(kind):
+    """Give empty values for what other sections of the report read."""
+    known = {"config", "subject", "responses", "scores", "item_scores", "unit_scores", "quality",
+             "reconstructions", "captions", "selectivity", "missing"}  # fmt: skip
+    return {n: {} for n in kind.__dataclass_fields__ if n not in known}
