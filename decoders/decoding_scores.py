@@ -130,7 +130,10 @@ def decoder_scores(
             split = f"{scoring.split}{ending}"
             if is_category:
                 folds = chosen.items["fold"].to_numpy(dtype=str)[rows]
-                metrics = category_metrics(chosen.values[rows], gallery[match[rows]], folds)
+                numbers = chosen.items["item"].to_numpy()[rows]
+                metrics = category_metrics(
+                    chosen.values[rows], gallery[match[rows]], folds, numbers
+                )
             else:
                 metrics = retrieval_metrics(chosen.values, gallery, match, means, rows)
             for metric in metrics:

@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
-from calcarine.decoders.category_metrics import category_auc, category_hits
+from calcarine.decoders.category_metrics import category_auc, category_hits, category_metrics
 from calcarine.decoders.decoding_scores import Scoring, combination_subsets, decoder_scores
 from calcarine.decoders.retrieval import brain_to_image, cosines, d_prime
 
@@ -178,7 +178,8 @@ def test_categories_equal_scikit_learn(rng):
     guess = predictions.values.argmax(axis=1)
     assert set(by_name) == {"accuracy", "balanced_accuracy", "auc"}
     ranked = [roc_auc_score(shown == c, predictions.values[:, c]) for c in range(4)]
-    assert by_name["auc"].value == pytest.approx(np.mean(ranked), abs=1e-6)
+    share = np.bincount(shown) / len(shown)
+    assert by_name["auc"].value == pytest.approx(np.dot(share, ranked), abs=1e-6)
     assert by_name["auc"].chance == 0.5
     assert by_name["accuracy"].value == pytest.approx(accuracy_score(shown, guess))
     assert by_name["accuracy"].chance == pytest.approx(np.bincount(shown).max() / 90)
@@ -199,6 +200,24 @@ def test_areas_are_compared_within_folds():
     assert np.isnan(alone).all()
     tied = category_auc(np.zeros((4, 2)), codes, folds)
     assert tied.tolist() == [0.5] * 4
+
+
+def test_sure_probabilities_keep_their_order():
+    """In float32 a probability of 1 − 1e-12 is 1; what is left for the other tells them apart."""
+    left = np.array([1e-12, 1e-9, 1e-10, 1e-8], dtype=np.float32)
+    scores = np.column_stack([np.float32(1) - left, left])
+    codes = np.eye(2)[[0, 0, 1, 1]]
+    assert category_auc(scores, codes, np.zeros(4)).mean() == 0.75
+
+
+def test_categories_with_more_stimuli_count_no_more():
+    """Two squares and one press: items are averaged, and both categories count alike."""
+    scores = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    codes = np.eye(2)[[0, 0, 1, 1]]
+    found = category_metrics(scores, codes, items=np.array([0, 1, 2, 2]))
+    values = {m.name: m.values for m in found}["balanced_accuracy"]
+    of_items = [values[0], values[1], values[2:].mean()]
+    assert np.mean(of_items) == pytest.approx((1.0 + 0.5) / 2)
 
 
 def test_tied_categories_share_the_hit():
