@@ -10,6 +10,8 @@ from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.seeds import derive_seed
 
 BRAINS = ("measured", "shuffled", "noise")
+SHUFFLED_LABELS = "shuffled-labels"
+"""Measured brains, predicted by a decoder that was fitted on shuffled labels."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
-from calcarine.pipelines.encode import encoding_data
+from calcarine.pipelines.encoding_data import encoding_data
 from calcarine.pipelines.synthesise import synthesised
 from calcarine.pipelines.trial_captions import trial_captions
 

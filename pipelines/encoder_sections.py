@@ -9,9 +9,14 @@ import pandas as pd
 
 from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.joint_encoder import JointEncoder
 from calcarine.encoders.ridge.banded import BandedSettings
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.config_models import BandedEncoderSection, RidgeEncoderSection
+from calcarine.pipelines.config_models import (
+    BandedEncoderSection,
+    JointEncoderSection,
+    RidgeEncoderSection,
+)
 from calcarine.pipelines.config_models import Encoder as EncoderSection
 
 
@@ -41,14 +46,40 @@ def _banded(
     n_groups = len(np.unique(trials.groups))
     n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
     settings = BandedSettings(
-        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+        n_candidates=section.n_candidates,
+        n_refinements=section.n_refinements,
+        max_axes=section.max_axes,
+        seed=seed,
     )
-    bands = list(zip(section.reads, trials.sizes, strict=True))
+    names = (*section.reads, *section.trial_bands)
+    bands = list(zip(names, trials.sizes, strict=True))
     encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 
-FITTERS: dict[str, Callable[..., FittedEncoder]] = {"ridge": _ridge, "banded": _banded}
+def _joint(
+    section: JointEncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    n_groups = len(np.unique(trials.groups))
+    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    settings = BandedSettings(
+        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+    )
+    bands = list(zip(section.reads, trials.sizes, strict=True))
+    encoder = JointEncoder(bands, embeddings, units, section.n_axes, n_folds, settings)
+    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+
+
+FITTERS: dict[str, Callable[..., FittedEncoder]] = {
+    "ridge": _ridge,
+    "banded": _banded,
+    "joint": _joint,
+}
 
 
 def fit_encoder(

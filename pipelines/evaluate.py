@@ -3,9 +3,11 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import new_file
+from calcarine.data.digests import read_picture
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import Predictions
 from calcarine.data.responses import read_responses
@@ -20,9 +22,10 @@ from calcarine.pipelines.evaluate_captions import caption_results, write_selecti
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_geometry import geometry_results
+from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
-from calcarine.pipelines.phantom_truth import truth_scores
+from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 
 
 def run(config: Config, subject: str) -> None:
@@ -54,6 +57,10 @@ def run(config: Config, subject: str) -> None:
         over_time += rows_over_time[1]
     for name in config.geometry:
         scores += geometry_results(config, subject, name)
+    for name in config.integration:
+        rows, table = integration_results(config, subject, name, split, units)
+        scores += rows
+        units = pd.concat([units, table], axis=1)
     tables = []
     for name in config.caption:
         rows, table = caption_results(config, subject, name, split)
@@ -107,11 +114,16 @@ def _planted(
     """Compare an encoder with the planted truth, where there is one."""
     if not isinstance(config.source, PhantomSource):
         return []
+    stimuli = read_stimuli(config.stimuli)
+    files = stimuli.set_index("stimulus_id")["file"]
+    shown = chosen_items(predictions).items["stimulus_id"]
+    pictures = [np.asarray(read_picture(config.stimuli.parent / files[s])) for s in shown]
     return truth_scores(
         predictions,
         units,
         read_truth(config.bids, subject),
-        read_stimuli(config.stimuli),
+        stimuli,
+        np.stack(pictures),
         subject,
         split,
         config.seed,

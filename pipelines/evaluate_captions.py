@@ -22,6 +22,7 @@ from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_synthesis import synthesis_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.phantom_captions import planted_caption_scores
 
@@ -54,6 +55,7 @@ def caption_results(
     rows = _unit_scores(table, template, seed, config.evaluate.n_bootstrap)
     rows += _planted(config, subject, table, template, seed)
     rows += trial_caption_scores(config, subject, name, captions, judge, split)
+    rows += synthesis_scores(config, subject, name, captions, split)
     shown = table[table["kind"] != "scrambled"].reset_index(drop=True)
     shown.insert(0, "captions", name)
     return rows, shown

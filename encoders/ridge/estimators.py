@@ -169,8 +169,8 @@ class GroupRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         bands: Sequence[object] | np.ndarray | None = None,
         alphas: Sequence[float] | np.ndarray | None = None,
         n_folds: int | None = 5,
-        n_candidates: int = 20,
-        n_refinements: int = 3,
+        n_candidates: int = 15,
+        n_refinements: int = 2,
         random_state: int = 0,
     ) -> None:
         self.bands = bands

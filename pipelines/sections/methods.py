@@ -11,6 +11,7 @@ from calcarine.pipelines.config_models import (
     BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
+    JointEncoderSection,
     LdaDecoderSection,
     RidgeDecoderSection,
     RidgeEncoderSection,
@@ -202,10 +203,30 @@ def _banded_encoder(section: BandedEncoderSection) -> str:
         f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
         "by exact cross-validation among training trials; scores are split over the embeddings by "
         "the product measure, whose parts add up"
+    ) + _trial_bands(section)
+
+
+def _trial_bands(section: BandedEncoderSection) -> str:
+    told = []
+    if section.history:
+        told.append(f"the {section.history} stimuli before the trial")
+    if section.behaviour:
+        told.append(f"behaviour ({', '.join(section.behaviour)})")
+    return f"; further bands: {' and '.join(told)}" if told else ""
+
+
+def _joint_encoder(section: JointEncoderSection) -> str:
+    return (
+        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
+        f"products of the first {section.n_axes} principal axes of each, found in training trials"
     )
 
 
-_ENCODERS: dict[str, Callable[..., str]] = {"ridge": _ridge_encoder, "banded": _banded_encoder}
+_ENCODERS: dict[str, Callable[..., str]] = {
+    "ridge": _ridge_encoder,
+    "banded": _banded_encoder,
+    "joint": _joint_encoder,
+}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:

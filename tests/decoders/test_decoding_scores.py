@@ -8,6 +8,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
 from calcarine.decoders.category_metrics import category_auc, category_hits, category_metrics
 from calcarine.decoders.decoding_scores import Scoring, combination_subsets, decoder_scores
+from calcarine.decoders.decoding_trials import flat_responses
 from calcarine.decoders.retrieval import brain_to_image, cosines, d_prime
 
 N_STIMULI, EMBED_DIM, N_REPEATS = 20, 8, 3
@@ -231,3 +232,10 @@ def test_mismatches_are_named(predictions, truth, means):
         decoder_scores(predictions, short, means, SCORING)
     with pytest.raises(CalcarineError, match=r"folds \['two'\]"):
         decoder_scores(predictions, truth, {"one": means["one"]}, SCORING)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (0, 4, 5), (2, 6), (0, 6)])
+def test_no_trials_are_flattened_too(shape):
+    """A fold may have fewer repeats than others: then an average has no item."""
+    expected = (shape[0], int(np.prod(shape[1:])))
+    assert flat_responses(np.zeros(shape, dtype=np.float32)).shape == expected
