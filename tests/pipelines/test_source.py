@@ -30,7 +30,7 @@ def test_the_experiment_takes_every_key_of_the_configuration(tmp_path):
 
 
 def test_the_sensor_experiment_takes_every_key_of_the_configuration(tmp_path):
-    given = {"n_train_repeats": 3, "montages": {"02": "biosemi32"}, "soa_s": 1.2, "amplitude": 0.5}
+    given = {"n_train_again": 30, "montages": {"02": "biosemi32"}, "soa_s": 1.2, "amplitude": 0.5}
     config = config_of(tmp_path, "eeg", kind="phantom-meeg", **given)
     experiment = source.sensor_experiment_of(config)
     for name, field in PhantomMeegSource.model_fields.items():
@@ -40,7 +40,8 @@ def test_the_sensor_experiment_takes_every_key_of_the_configuration(tmp_path):
 
 
 def test_sensors_are_simulated_for_eeg_and_meg_only(tmp_path):
-    small = {"n_train": 60, "n_test": 12, "n_test_repeats": 2, "n_voxels": 60, "n_sessions": 1}
+    small = {"n_train": 60, "n_train_again": 0, "n_test": 12, "n_test_repeats": 2}
+    small |= {"n_voxels": 60, "n_sessions": 1}
     config = config_of(tmp_path, "fmri", kind="phantom-meeg", **small)
     with pytest.raises(CalcarineError, match="recording.modality reads 'func'"):
         source.run(config, "01")
