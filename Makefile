@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint benchmarks clean
+.PHONY: install demo test test-slurm lint clean
 
 install: $(STAMP)
 
@@ -19,6 +19,10 @@ demo: install
 
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+# a real cluster on this machine (Debian's packages, root): jobs, retries, scancel, kill, resume
+test-slurm: install
+	$(BIN)/python -m pytest -m slurm -q tests/pipelines/test_slurm.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,14 +1,17 @@
 """Voxelwise ridge side by side: calcarine, himalaya, scikit-learn, and the bare product XᵀY.
 
-    python benchmarks/ridge.py --n-samples 2000 --n-features 256 --n-targets 1000
+    python benchmarks/ridge.py --parts kfold --n-samples 9000 --n-features 768 --n-targets 1000
 
-Prints a markdown table. All contestants run in one process on the same data, one after the other,
-`--n-pairs` times; times are medians and ratios are medians of paired ratios.
+Prints markdown tables. All contestants run in one process on the same data, one after the other,
+`--n-pairs` times; times are medians and ratios are medians of paired ratios. Every library may use
+as many threads as OMP_NUM_THREADS says.
 """
 
 import argparse
 import ctypes
 import gc
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +25,14 @@ from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from sklearn.linear_model import RidgeCV as ScikitRidgeCV
 from sklearn.model_selection import PredefinedSplit
 
-from calcarine.encoders.grouped_folds import grouped_folds
-from calcarine.encoders.ridge_solver import solve_ridge
+from calcarine.encoders.ridge.folds import grouped_folds
+from calcarine.encoders.ridge.from_statistics import solve_statistics
+from calcarine.encoders.ridge.solver import RidgeSettings, solve_ridge
+from calcarine.encoders.ridge.streaming import RidgeStatistics
 
 N_ALPHAS = 20
-OURS, HIMALAYA = "calcarine, exact 5-fold", "himalaya RidgeCV, 5-fold (torch)"
+OURS, HIMALAYA = "calcarine, 5-fold, every α", "himalaya RidgeCV, 5-fold (torch)"
+BRACKET = "calcarine, 5-fold, α around that of GCV"
 
 
 @dataclass(frozen=True)
@@ -117,9 +123,13 @@ def kfold(args: argparse.Namespace) -> None:
     alphas = np.logspace(-4, 4, N_ALPHAS) * float(((x - x.mean(0)) ** 2).sum() / x.shape[1])
     folds = grouped_folds(len(x), None, 5)
     contestants: dict[str, Callable[[], Any]] = {
-        OURS: lambda: solve_ridge(x, y, alphas=alphas),
-        HIMALAYA: lambda: himalaya(x, y, alphas, folds),
+        OURS: lambda: solve_ridge(x, y, alphas=alphas, settings=_settings(args)),
+        BRACKET: lambda: solve_ridge(
+            x, y, alphas=alphas, search="bracket", settings=_settings(args)
+        ),
     }
+    if not args.without_himalaya:
+        contestants[HIMALAYA] = lambda: himalaya(x, y, alphas, folds)
     if not args.without_scikit_learn:
         contestants["scikit-learn RidgeCV, leave-one-out"] = lambda: ScikitRidgeCV(
             alphas, alpha_per_target=True
@@ -127,22 +137,40 @@ def kfold(args: argparse.Namespace) -> None:
     found = side_by_side(contestants, args.n_pairs)
     print(f"\n{_sizes(args, args.n_targets)}, {N_ALPHAS} α, one α a target\n")
     print(table(found, OURS))
-    ours = found[OURS][-1].result
-    alpha, coef = found[HIMALAYA][-1].result
-    same = np.isclose(ours.alpha, alpha)
+    reference = OURS if args.without_himalaya else HIMALAYA
+    alpha, coef = _result(found[reference][-1].result)
     scale = np.abs(coef).max(axis=0)
-    difference = (np.abs(ours.coef - coef).max(axis=0) / scale)[same].max()
-    print(
-        f"\nSame α as himalaya: {100 * same.mean():.2f} % of targets; largest relative difference "
-        f"of their weights {difference:.1e}."
-    )
+    for name in (OURS, BRACKET):
+        ours = found[name][-1].result
+        same = np.isclose(ours.alpha, alpha)
+        difference = (np.abs(ours.coef - coef).max(axis=0) / scale)[same].max()
+        wall = [_ratio(runs, found[name], "seconds") for runs in found.values()]
+        cpu = [_ratio(runs, found[name], "cpu_seconds") for runs in found.values()]
+        print(
+            f"\n{name}: same α as {reference} for {100 * same.mean():.2f} % of targets, largest "
+            f"relative difference of their weights {difference:.1e}. In the order of the table, "
+            f"all take {' / '.join(wall)} of its seconds, and {' / '.join(cpu)} of its processor "
+            "seconds."
+        )
+
+
+def _result(result: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Give penalties and weights of himalaya, or of our own fit."""
+    return result if isinstance(result, tuple) else (result.alpha, result.coef)
+
+
+def _ratio(runs: list[Run], base: list[Run], what: str) -> str:
+    pairs = zip(runs, base, strict=True)
+    return f"{np.median([getattr(a, what) / getattr(b, what) for a, b in pairs]):.1f}"
 
 
 def gcv(args: argparse.Namespace) -> None:
     x, y = planted(args.n_samples, args.n_features, args.gcv_targets)
     contestants: dict[str, Callable[[], Any]] = {
         "bare product XᵀY": lambda: x.T @ y,
-        "calcarine, GCV": lambda: solve_ridge(x, y, method="gcv").cv_score.mean(),
+        "calcarine, GCV": lambda: solve_ridge(
+            x, y, method="gcv", settings=_settings(args)
+        ).cv_score.mean(),
     }
     found = side_by_side(contestants, args.n_pairs)
     print(f"\n{_sizes(args, args.gcv_targets)}, GCV\n")
@@ -150,13 +178,82 @@ def gcv(args: argparse.Namespace) -> None:
 
 
 def flat_memory(args: argparse.Namespace) -> None:
-    print(f"\nWorking memory of 5-fold (weights not counted), {_sizes(args, None)}\n")
-    print("| targets | processor seconds | working memory MB |\n| --- | --- | --- |")
-    for n_targets in (args.n_targets, 2 * args.n_targets, 4 * args.n_targets):
+    print(f"\nWorking memory (weights not counted), {_sizes(args, None)}\n")
+    print(
+        "| targets | method | seconds | measured MB | stated MB |\n| --- | --- | --- | --- | --- |"
+    )
+    for n_targets in args.memory_targets:
         x, y = planted(args.n_samples, args.n_features, n_targets)
-        run = run_once(lambda x=x, y=y: solve_ridge(x, y))
-        working = run.peak_mb - run.result.coef.nbytes / 2**20
-        print(f"| {n_targets} | {run.cpu_seconds:.2f} | {working:.0f} |")
+        for method, search in (("gcv", "grid"), ("kfold", "bracket")):
+            run = run_once(
+                lambda x=x, y=y, m=method, s=search: solve_ridge(
+                    x, y, method=m, search=s, settings=_settings(args)
+                )
+            )
+            working = run.peak_mb - run.result.coef.nbytes / 2**20
+            stated = run.result.working_bytes / 2**20
+            print(f"| {n_targets} | {method} | {run.seconds:.2f} | {working:.0f} | {stated:.0f} |")
+
+
+def from_disk(args: argparse.Namespace) -> None:
+    """Fit int16 responses that lie on the disk, beside reading the file and nothing else."""
+    n_samples, n_targets = args.n_samples, args.disk_targets
+    x, y = planted(n_samples, args.n_features, min(n_targets, 2000))
+    counts = np.round(np.clip(y * 1000, -32767, 32767)).astype(np.int16)
+    with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
+        path = Path(folder) / "responses.npy"
+        stored = np.lib.format.open_memmap(path, "w+", np.int16, (n_samples, n_targets))
+        for start in range(0, n_targets, counts.shape[1]):
+            width = min(counts.shape[1], n_targets - start)
+            stored[:, start : start + width] = counts[:, :width]
+        stored.flush()
+        del stored
+        settings = _settings(args)
+        runs = np.repeat([f"run-{k}" for k in range(5)], -(-n_samples // 5))[:n_samples]
+        contestants: dict[str, Callable[[], Any]] = {
+            "reading the file": lambda: _read(path),
+            "calcarine, GCV": lambda: solve_ridge(
+                x, _mapped(path), method="gcv", settings=settings
+            ),
+            "calcarine, 5-fold, α around that of GCV": lambda: solve_ridge(
+                x, _mapped(path), search="bracket", settings=settings
+            ),
+        }
+        if args.with_sums:
+            contestants["calcarine, sums of five runs, then GCV"] = lambda: solve_statistics(
+                RidgeStatistics.from_arrays(x, _mapped(path), runs), method="gcv"
+            )
+        found = side_by_side(contestants, args.n_pairs)
+        size = path.stat().st_size / 2**30
+    print(f"\n{_sizes(args, n_targets)}, {size:.2f} GB of int16 on disk, read anew each time\n")
+    print(table(found, "reading the file"))
+    weights = x.shape[1] * n_targets * 4 / 2**20
+    print(f"\nMemory holds the weights, {weights:.0f} MB.")
+
+
+def _mapped(path: Path) -> np.ndarray:
+    _forget(path)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _read(path: Path) -> int:
+    _forget(path)
+    total = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(2**24):
+            total += len(block)
+    return total
+
+
+def _forget(path: Path) -> None:
+    """Drop the file from the page cache, so that it is read from the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+
+
+def _settings(args: argparse.Namespace) -> RidgeSettings:
+    return RidgeSettings(device=args.device)
 
 
 def _sizes(args: argparse.Namespace, n_targets: int | None) -> str:
@@ -175,10 +272,19 @@ def main() -> None:
     parser.add_argument("--gcv-targets", type=int, default=20_000)
     parser.add_argument("--n-pairs", type=int, default=3)
     parser.add_argument("--without-scikit-learn", action="store_true")
+    parser.add_argument("--without-himalaya", action="store_true")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["kfold", "gcv", "memory"])
+    parser.add_argument("--memory-targets", type=int, nargs="+", default=[1000, 2000, 4000])
+    parser.add_argument("--disk-targets", type=int, default=20_000)
+    parser.add_argument("--with-sums", action="store_true", help="add the store of sums to `disk`")
+    parser.add_argument("--scratch", default=None, help="folder of the file of `disk`")
+    parser.add_argument("--device", default=None, help="torch device of calcarine's column")
     args = parser.parse_args()
-    kfold(args)
-    gcv(args)
-    flat_memory(args)
+    for part in args.parts:
+        PARTS[part](args)
+
+
+PARTS = {"kfold": kfold, "gcv": gcv, "memory": flat_memory, "disk": from_disk}
 
 
 if __name__ == "__main__":

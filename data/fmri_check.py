@@ -25,7 +25,7 @@ from calcarine.data.stimuli import NO_PICTURE, read_stimuli
 
 
 @contextmanager
-def _listed(problems: list[str]) -> Iterator[None]:
+def listed(problems: list[str]) -> Iterator[None]:
     """Put what goes wrong in the block into a list."""
     try:
         yield
@@ -45,7 +45,7 @@ def picture_problems(stimuli: pd.DataFrame, path: Path) -> list[str]:
     for row, file in enumerate(stimuli["file"]):
         found: list[str] = []
         if file != NO_PICTURE:
-            with _listed(found):
+            with listed(found):
                 for picture in pictures_of(path.parent / file):
                     read_picture(picture)
         problems += [f"{path}, row {row + 2}: {text}" for text in found]
@@ -69,17 +69,17 @@ def find_problems(reading: FmriReading) -> tuple[list[str], pd.DataFrame | None]
     """
     problems: list[str] = []
     runs: list[MeasuredRun] = []
-    with _listed(problems):
+    with listed(problems):
         stimuli = read_stimuli(reading.stimuli)
         problems += picture_problems(stimuli, reading.stimuli)
         for files in runs_of(reading):
-            with _listed(problems):
+            with listed(problems):
                 runs.append(measure_run(reading, files, stimuli))
     if runs:
         problems += _confound_problems(reading, runs) + _volume_problems(reading, runs)
     if problems:
         return problems, None
-    with _listed(problems):
+    with listed(problems):
         return problems, read_fmri_trials(reading)[1]
     return problems, None
 
@@ -88,7 +88,7 @@ def _confound_problems(reading: FmriReading, runs: list[MeasuredRun]) -> list[st
     problems: list[str] = []
     for run in runs:
         path, n_volumes = run.files.confounds, run.timing.n_volumes
-        with _listed(problems):
+        with listed(problems):
             read_confounds(path, reading.confounds, n_volumes, run.files.name)
             framewise_displacement(path, n_volumes)
     return problems
@@ -97,11 +97,11 @@ def _confound_problems(reading: FmriReading, runs: list[MeasuredRun]) -> list[st
 def _volume_problems(reading: FmriReading, runs: list[MeasuredRun]) -> list[str]:
     problems: list[str] = []
     in_percent = not isinstance(reading.responses, BlockModel)
-    with _listed(problems):
+    with listed(problems):
         space = open_space(reading, runs)
-        with _listed(problems):
+        with listed(problems):
             unit_rois(space, reading.rois, reading.subject, reading.bids)
         for run in tqdm(runs, desc=f"sub-{reading.subject}: reading", disable=None):
-            with _listed(problems):
+            with listed(problems):
                 survey_run(space.read(run.files), run, space, in_percent)
     return problems

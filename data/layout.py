@@ -90,6 +90,23 @@ class Layout:
         """Folder of reconstructed pictures."""
         return self.subject(subject) / "reconstructions" / name
 
+    def geometry(self, subject: str, name: str) -> Path:
+        """Folder of a subject's dissimilarities and those of models."""
+        return self.subject(subject) / "geometry" / name
+
+    @property
+    def group_metrics(self) -> Path:
+        """Score table of all subjects together."""
+        return self.out / "group" / "metrics.tsv"
+
+    def captions(self, subject: str, name: str) -> Path:
+        """Folder of captions of units and trials."""
+        return self.subject(subject) / "captions" / name
+
+    def selectivity(self, subject: str) -> Path:
+        """Table of captions with what they are worth; its records have the ending `.json`."""
+        return self.subject(subject) / "selectivity.tsv"
+
     def metrics(self, subject: str) -> Path:
         """Score table."""
         return self.subject(subject) / "metrics.tsv"

@@ -25,19 +25,23 @@ class Predictions:
         float32, shape (n_items, n_outputs).
     items
         Table with `item stimulus_id concept fold brain n_repeats averaging`, in the same order.
-        `brain` is `measured`, `shuffled` or `noise`; `averaging` is `signal`, `embedding` or
-        `single`.
+        `brain` is `measured`, `shuffled`, `noise`, or `shuffled-labels` (then `permutation` numbers
+        the refits); `averaging` is `signal`, `embedding` or `single`.
     sidecar
         `model`, `target` (name of the embedding, or `responses`), `kind` and what else says how
         the numbers were made.
     measured
         For encoders: the measured, standardised, repeat-averaged responses of the same items.
+    parts
+        For encoders of several bands: what each band predicts, shape (n_bands, n_items, n_outputs);
+        `bands` of the sidecar names them.
     """
 
     values: np.ndarray
     items: pd.DataFrame
     sidecar: dict[str, Any]
     measured: np.ndarray | None = None
+    parts: np.ndarray | None = None
 
     def select(self, brain: str, n_repeats: int | None, averaging: str) -> "Predictions":
         """Take the items of one brain, number of repeats and way of averaging.
@@ -58,6 +62,7 @@ class Predictions:
             self.items.iloc[rows].reset_index(drop=True),
             self.sidecar,
             None if self.measured is None else self.measured[rows],
+            None if self.parts is None else self.parts[:, rows],
         )
 
 
@@ -73,6 +78,8 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
         np.save(temporary / "predictions.npy", predictions.values.astype(np.float32))
         if predictions.measured is not None:
             np.save(temporary / "measured.npy", predictions.measured.astype(np.float32))
+        if predictions.parts is not None:
+            np.save(temporary / "parts.npy", predictions.parts.astype(np.float32))
         predictions.items.to_csv(
             temporary / "items.tsv", sep="\t", index=False, na_rep="n/a", lineterminator="\n"
         )
@@ -91,11 +98,9 @@ def read_predictions(folder: Path) -> Predictions:
     """
     try:
         values = np.load(folder / "predictions.npy", mmap_mode="r", allow_pickle=False)
-        measured_path = folder / "measured.npy"
-        measured = (
-            np.load(measured_path, mmap_mode="r", allow_pickle=False)
-            if measured_path.exists()
-            else None
+        measured, parts = (
+            np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
+            for path in (folder / "measured.npy", folder / "parts.npy")
         )
         items = pd.read_csv(folder / "items.tsv", sep="\t", dtype=_TYPES, keep_default_na=False)
         sidecar = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))
@@ -108,4 +113,4 @@ def read_predictions(folder: Path) -> Predictions:
             f"{folder} has {len(values)} predictions, {len(items)} items and measured values of "
             f"the shape {None if measured is None else measured.shape}. Delete it and run again."
         )
-    return Predictions(values, items, sidecar, measured)
+    return Predictions(values, items, sidecar, measured, parts)

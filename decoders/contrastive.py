@@ -19,7 +19,7 @@ from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkSh
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.network_inputs import NetworkInput, network_input
-from calcarine.decoders.training import History, TrainingPlan, train
+from calcarine.encoders.training import History, TrainingPlan, train
 
 
 class ContrastiveDecoder:

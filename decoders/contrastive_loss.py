@@ -27,7 +27,7 @@ from calcarine.decoders.losses import (
     sig_lip,
     soft_clip,
 )
-from calcarine.decoders.training import Epoch
+from calcarine.encoders.training import Epoch
 
 Contrast = Literal["soft-clip", "info-nce", "sig-lip"]
 

@@ -11,7 +11,7 @@ from calcarine.decoders.decoding_trials import (
     flat_responses,
     only_subject,
 )
-from calcarine.encoders.ridge import RidgeCV
+from calcarine.encoders.ridge.estimators import RidgeCV
 
 
 class RidgeDecoder:

@@ -227,6 +227,12 @@ def _diffusers_vae(identifier: str) -> PictureNetwork:
     return load_diffusers_vae(identifier)
 
 
+def _pixels(identifier: str) -> PictureNetwork:
+    from calcarine.encoders.pixels import load_pixels
+
+    return load_pixels(identifier)
+
+
 def _folder(identifier: str) -> PictureNetwork:
     from calcarine.encoders.network_folders import load_folder
 
@@ -250,8 +256,7 @@ def _shipped(identifier: str) -> PictureNetwork:
 
 def shipped_models() -> list[str]:
     """List the embedding models that come with the package, as `calcarine:NAME` takes them."""
-    folders = SHIPPED.iterdir() if SHIPPED.is_dir() else ()
-    return sorted(folder.name for folder in folders if folder.is_dir())
+    return sorted(path.parent.name for path in SHIPPED.glob("*/*config.json"))
 
 
 FAMILIES: dict[str, Family] = {
@@ -264,6 +269,7 @@ FAMILIES: dict[str, Family] = {
     "diffusers-vae": Family(
         _diffusers_vae, "diffusers-vae:NAME", "latents of a diffusion model's autoencoder"
     ),
+    "pixels": Family(_pixels, "pixels:SIZE", "the picture itself, for encoders that learn from it"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class EncodingTrials:
     is_validation
         Trials to choose on, bool, shape (n_trials,). An encoder that chooses nothing on them is
         fitted on them too; one that does must not let them shape its z-scores.
+    sizes
+        Number of features of each embedding, in the order in which they lie end to end.
     """
 
     features: np.ndarray
@@ -38,6 +40,7 @@ class EncodingTrials:
     groups: np.ndarray
     sessions: np.ndarray | None
     is_validation: np.ndarray
+    sizes: tuple[int, ...] = ()
 
 
 class FittedEncoder(Protocol):
@@ -56,3 +59,15 @@ class FittedEncoder(Protocol):
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder with the card's text for `data licence split preprocessing seed`."""
+
+
+@runtime_checkable
+class PredictsBands(Protocol):
+    """A fitted encoder whose prediction is a sum over families of features."""
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Names of the families."""
+
+    def predict_bands(self, stimuli: np.ndarray) -> np.ndarray:
+        """Predict standardised responses band by band, float32 (n_bands, n_items, n_units)."""

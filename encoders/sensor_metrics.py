@@ -111,8 +111,9 @@ def sensor_scores(
     scores += _controls(curve, template, own_seed, n_draws)
     over_time = curve.time_rows(template, low, high)
     peak = curve.peak(curve.r[None])[0]
-    at_peak = [array[:, :, peak] for array in (curve.measured, curve.predicted)]
-    return SensorScores(scores, over_time, encoding_scores(*at_peak, curve.ceiling[:, peak], floor))
+    measured, predicted = curve.measured[:, :, peak], curve.predicted[:, :, peak]
+    channels = encoding_scores(measured, predicted, curve.ceiling[:, peak], floor)
+    return SensorScores(scores, over_time, channels)
 
 
 @dataclass(frozen=True)

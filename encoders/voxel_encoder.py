@@ -1,6 +1,5 @@
 """Encoder of voxels or sensors: pictures or embeddings to responses, saved as a model folder."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,15 +8,17 @@ import pandas as pd
 from PIL import Image
 
 from calcarine import __version__
-from calcarine.data.digests import read_picture
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.repeats import average_rows
-from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
-from calcarine.encoders.ridge_solver import Method, solve_ridge
+from calcarine.encoders.pictures import as_pictures, holds_pictures
+from calcarine.encoders.ridge.chunk_solver import Method
+from calcarine.encoders.ridge.penalty_search import Search
+from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 if TYPE_CHECKING:
     from calcarine.encoders.embedding_models import EmbeddingModel
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 KIND = "voxel-encoder"
 
 
-class VoxelEncoder:
+class VoxelEncoder(InSpace):
     """Predict the standardised response of every unit by ridge regression on an embedding.
 
     A unit is a voxel, or a channel with a response at every sample of the trial: samples of
@@ -37,7 +38,7 @@ class VoxelEncoder:
         Sidecar of the embedding: `model revision layer pooling input transform_sha`.
     units
         Units table (see `calcarine.data.responses`), one row a unit.
-    n_folds, method
+    n_folds, method, search
         How the penalty of each unit is chosen, see `solve_ridge`.
 
     Attributes
@@ -63,16 +64,15 @@ class VoxelEncoder:
         units: pd.DataFrame,
         n_folds: int | None = 5,
         method: Method = "kfold",
+        search: Search = "grid",
     ) -> None:
         self.embedding = dict(embedding)
         self.units = units.reset_index(drop=True)
         self.n_folds = n_folds
         self.method = method
-
-    @property
-    def units_sha(self) -> str:
-        """Hash of which units stand in which order (the voxel-mask hash)."""
-        return units_sha(self.units)
+        self.search = search
+        self.space: dict[str, Any] = {}
+        self.embedding_model: EmbeddingModel | None = None
 
     def fit(
         self,
@@ -115,7 +115,9 @@ class VoxelEncoder:
         if self.method == "gcv" and groups is not None:
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
-        solution = solve_ridge(features, targets, groups, n_folds=self.n_folds, method=self.method)
+        solution = solve_ridge(
+            features, targets, groups, None, self.n_folds, self.method, self.search
+        )
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         self.alpha_, self.cv_score_ = solution.alpha, solution.cv_score
         self.edge_share_ = solution.edge_share
@@ -123,7 +125,7 @@ class VoxelEncoder:
 
     def predict(
         self,
-        stimuli: np.ndarray | Sequence[Image.Image | Path],
+        stimuli: Any,
         embedding_model: "EmbeddingModel | None" = None,
     ) -> np.ndarray:
         """Predict responses.
@@ -131,10 +133,11 @@ class VoxelEncoder:
         Parameters
         ----------
         stimuli
-            Embeddings, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or pictures,
-            as PIL images or files.
+            Embeddings, float, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or
+            pictures in any form that `calcarine.encoders.pictures.as_pictures` takes: PIL images,
+            paths, arrays (n, height, width, 3), a tensor (n, 3, height, width).
         embedding_model
-            What embeds the pictures; without it the model that `embedding` names is loaded.
+            What embeds the pictures; without it the model that `embedding` names is loaded, once.
 
         Returns
         -------
@@ -150,8 +153,8 @@ class VoxelEncoder:
         """
         if not hasattr(self, "coef_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
-        if not isinstance(stimuli, np.ndarray):
-            stimuli = self._embed(stimuli, embedding_model)
+        if holds_pictures(stimuli):
+            stimuli = self._embed(as_pictures(stimuli), embedding_model)
         features = _flat(stimuli)
         if features.shape[1] != len(self.coef_):
             raise CalcarineError(
@@ -186,22 +189,6 @@ class VoxelEncoder:
         r = correlation(_flat(measured), _flat(self.predict(embeddings)))
         return r if self.n_times_ is None else r.reshape(len(self.units), self.n_times_)
 
-    def check_units(self, units: pd.DataFrame) -> None:
-        """Refuse units other than those of the encoder.
-
-        Raises
-        ------
-        CalcarineError
-            Number, place or order of the units differ.
-        """
-        if units_sha(units) != self.units_sha:
-            raise CalcarineError(
-                f"this encoder predicts {len(self.units)} units of the mask "
-                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
-                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
-                "fit a new one."
-            )
-
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder.
 
@@ -223,6 +210,7 @@ class VoxelEncoder:
             "n_folds": self.n_folds,
             "method": self.method,
             "n_times": self.n_times_,
+            "search": self.search,
             "edge_share": list(self.edge_share_),
             "version": __version__,
         }
@@ -257,12 +245,17 @@ class VoxelEncoder:
         """
         config, tensors = read_model(folder, KIND)
         units = units_of(tensors, config["unit_columns"])
-        encoder = cls(config["embedding"], units, config["n_folds"], config["method"])
+        how = config["n_folds"], config["method"], config.get("search", "grid")
+        encoder = cls(config["embedding"], units, *how)
         if encoder.units_sha != config["units_sha"]:
             raise CalcarineError(
                 f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
                 f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
             )
+        # shipped weights have half precision; products are taken in single
+        tensors = {
+            n: t.astype(np.float32) if t.dtype == np.float16 else t for n, t in tensors.items()
+        }
         encoder.coef_, encoder.intercept_ = tensors["coef"], tensors["intercept"]
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]
@@ -271,20 +264,20 @@ class VoxelEncoder:
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 
-    def _embed(
-        self, pictures: Sequence[Image.Image | Path], model: "EmbeddingModel | None"
-    ) -> np.ndarray:
+    def check_embedding(self, model: "EmbeddingModel") -> None:
+        """Refuse a network or a transform other than those that the encoder was fitted on.
+
+        Raises
+        ------
+        CalcarineError
+            Revision or transform differ, or the encoder was not fitted on pictures.
+        """
         wanted = self.embedding
         if wanted.get("input", "pictures") != "pictures":
             raise CalcarineError(
                 f"this encoder was fitted on {wanted['input']}, not on pictures; give it "
                 "embeddings."
             )
-        if model is None:
-            # torch and the model's library take seconds; predicting from embeddings needs neither
-            from calcarine.encoders.embedding_models import load_embedding_model
-
-            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
         for what in ("revision", "transform_sha"):
             if getattr(model, what) != wanted[what]:
                 raise CalcarineError(
@@ -292,8 +285,18 @@ class VoxelEncoder:
                     f"fitted on {wanted['model']} with {wanted[what][:12]}. Load the same weights "
                     "with the same transform."
                 )
-        opened = [read_picture(p) if isinstance(p, Path) else p for p in pictures]
-        return model.embed_pictures(opened)
+
+    def _embed(self, pictures: list[Image.Image], model: "EmbeddingModel | None") -> np.ndarray:
+        model = model or self.embedding_model
+        if model is None and self.embedding.get("input", "pictures") == "pictures":
+            # torch and the model's library take seconds; predicting from embeddings needs neither
+            from calcarine.encoders.embedding_models import load_embedding_model
+
+            wanted = self.embedding
+            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
+            self.embedding_model = model
+        self.check_embedding(model)  # type: ignore[arg-type]
+        return model.embed_pictures(pictures)  # type: ignore[union-attr]
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -2,10 +2,17 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.kriegeskorte92 import FILE
+from calcarine.pipelines.check_meeg import (
+    epochs_extent,
+    meeg_extent,
+    recordings_extents,
+    release_problems,
+)
+from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
 from calcarine.pipelines.config_data import (
     BidsSource,
@@ -13,44 +20,7 @@ from calcarine.pipelines.config_data import (
     PhantomMeegSource,
     PhantomSource,
 )
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much data a subject has.
-
-    Attributes
-    ----------
-    n_runs, n_trials, n_units, n_stimuli
-        Numbers of one subject.
-    run_mb
-        Size of one run as float32 in memory.
-    """
-
-    n_runs: int
-    n_trials: int
-    n_units: int
-    n_stimuli: int
-    run_mb: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would read, make and cost.
-
-    Attributes
-    ----------
-    reads, makes
-        Lines for a person.
-    disk_mb, memory_mb, minutes
-        Estimates: of the whole tree, of the largest job, of all jobs on two cores.
-    """
-
-    reads: list[str]
-    makes: list[str]
-    disk_mb: float
-    memory_mb: float
-    minutes: float
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -98,10 +68,11 @@ def model_problems(config: Config) -> list[str]:
     # torch and the model libraries take seconds to import
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.pipelines.embed import CODES
 
     problems = []
     for name, section in config.embeddings.items():
-        if section.input == "concepts":
+        if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
             model = load_embedding_model(section.model, section.layer, section.pooling)
@@ -220,69 +191,44 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     )
 
 
+def _dissimilarities(config: Config, subject: str) -> tuple[list[str], Extent | None]:
+    from calcarine.data.dissimilarities import read_dissimilarities
+
+    try:
+        found = read_dissimilarities(config.bids / f"sub-{subject}" / "dissimilarities")
+    except CalcarineError as error:
+        return [str(error)], None
+    n_sessions, n_stimuli = len(found.rdms), len(found.stimuli)
+    size_mb = n_sessions * n_stimuli**2 * 4 / 1e6
+    return [], Extent(n_sessions, n_sessions * n_stimuli, n_stimuli, n_stimuli, size_mb)
+
+
+def _kriegeskorte92(config: Config) -> Found:
+    source = config.source
+    assert isinstance(source, Kriegeskorte92Source)
+    problems = []
+    if not (source.path / FILE).is_file():
+        problems.append(
+            f"source.path: {source.path / FILE} is not there; correct the path or set the variable "
+            "that it is made of."
+        )
+    return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
+    "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
     "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
+    "recordings": recordings_extents,
+    "things-eeg2": release_problems,
+    "things-meg": release_problems,
     "bids": _bids,
 }
-RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {"fmri": _fmri}
-
-# Seconds on one core, seen on the phantom: of starting a job, of a million values of a recording,
-# of a picture embedded once, of an epoch of 700 trials, of a generated picture.
-_JOB_S, _VALUES_S, _PICTURE_S, _EPOCH_S, _GENERATED_S = 6.0, 0.15, 0.02, 0.15, 0.25
-
-
-def make_plan(config: Config, extents: list[Extent]) -> Plan:
-    """Estimate what a run costs.
-
-    Parameters
-    ----------
-    config
-        The configuration.
-    extents
-        One for each subject whose data could be looked at.
-    """
-    n_subjects, n_stimuli = len(config.subjects), max(e.n_stimuli for e in extents)
-    values = sum(e.n_trials * e.n_units for e in extents)
-    largest = max(extents, key=lambda e: e.n_trials * e.n_units)
-    n_models = len(config.decode) + len(config.encode)
-    jobs = n_subjects * (3 + n_models + len(config.reconstruct)) + len(config.embeddings)
-    epochs = sum(getattr(d, "n_epochs", 0) for d in config.decode.values())
-    pictures = 8 * n_stimuli * 0.1 * len(config.reconstruct)
-    seconds = (
-        jobs * _JOB_S
-        + sum(e.n_runs * e.run_mb / 4 for e in extents) * _VALUES_S
-        + n_stimuli * len(config.embeddings) * _PICTURE_S
-        + n_subjects * epochs * _EPOCH_S * largest.n_trials / 700
-        + n_subjects * pictures * _GENERATED_S
-    )
-    made = 4 * (values + n_models * 512 * sum(e.n_units for e in extents)) / 1e6
-    simulated = sum(e.n_runs * e.run_mb / 2 for e in extents)
-    return Plan(
-        reads=[f"{config.bids}: {sum(e.n_runs for e in extents)} runs of {n_subjects} subjects"],
-        makes=[
-            f"{config.layout.out}: {sum(e.n_trials for e in extents)} trials, "
-            f"{largest.n_units} units in the largest subject, {n_stimuli} stimuli",
-            f"{len(config.embeddings)} embeddings, {n_models} models a subject, "
-            f"{len(config.reconstruct)} reconstructions a subject",
-            f"{n_subjects} reports and {config.layout.index}",
-        ],
-        disk_mb=made
-        + (simulated if config.source.kind.startswith("phantom") else 0)
-        + 5 * n_subjects,
-        memory_mb=900 + 3 * max(largest.run_mb, 4 * largest.n_trials * largest.n_units / 1e6),
-        minutes=seconds / 60 / 2,
-    )
-
-
-def plan_text(plan: Plan) -> str:
-    """Write a plan for the terminal."""
-    lines = [f"reads  {line}" for line in plan.reads] + [f"makes  {line}" for line in plan.makes]
-    return "\n".join(
-        [
-            *lines,
-            f"needs  about {plan.disk_mb:,.0f} MB of disk, {plan.memory_mb:,.0f} MB of memory in "
-            f"the largest job, {plan.minutes:,.0f} minutes on two cores",
-        ]
-    )
+RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
+    "fmri": _fmri,
+    "dissimilarities": _dissimilarities,
+    "eeg": meeg_extent,
+    "meg": meeg_extent,
+    "epochs": epochs_extent,
+}

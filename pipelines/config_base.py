@@ -37,6 +37,9 @@ class DecoderSection(Section):
         "session", description="z-score responses within session or over all training trials"
     )
     subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
+    n_permutations: int = Field(
+        0, ge=0, description="Refits with labels shuffled within run: the control shuffled-labels"
+    )
 
     @property
     def held_out_subjects(self) -> tuple[Label, ...]:

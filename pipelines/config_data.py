@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 class BidsSource(Section):
@@ -80,7 +82,15 @@ class Haxby2001Source(Section):
 
 
 Source = Annotated[
-    BidsSource | PhantomSource | PhantomMeegSource | Haxby2001Source, Field(discriminator="kind")
+    BidsSource
+    | PhantomSource
+    | PhantomMeegSource
+    | Haxby2001Source
+    | Kriegeskorte92Source
+    | RecordingsSource
+    | ThingsEeg2Source
+    | ThingsMegSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -186,7 +196,9 @@ class SplitSection(Section):
     by: Literal["stimulus", "concept", "run", "session", "subject", "declared"] = Field(
         "stimulus", description="Unit that never stands on both sides"
     )
-    scheme: Literal["holdout", "leave-one-out"] = Field("holdout", description="One split or folds")
+    scheme: Literal["holdout", "leave-one-out", "none"] = Field(
+        "holdout", description="One split, folds, or none where nothing is fitted"
+    )
     test: tuple[str, ...] | Share = Field(0.1, description="Groups to test on, or their share")
     validation: tuple[str, ...] | Share = Field(
         0.1, description="Groups of training data to choose on, or their share"

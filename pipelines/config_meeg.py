@@ -11,6 +11,94 @@ from pydantic import Field
 from calcarine.pipelines.config_base import Label, Section
 
 
+class SampleTableSection(Section):
+    """What the columns of CSV files of samples mean."""
+
+    marker: str = Field(description="Column that is 0 except at the samples of events")
+    sampling_rate_hz: float = Field(gt=0, description="Nominal sampling rate in Hz")
+    time: str | None = Field(
+        None, description="Column of time stamps in seconds, to check the rate"
+    )
+    unit: Literal["V", "mV", "uV", "nV"] = Field("uV", description="Unit of the samples")
+    ignore: tuple[str, ...] = Field((), description="Columns that are not samples")
+    channel_types: dict[str, str] = Field(
+        default_factory=dict, description="Types of channels that are not eeg, e.g. {AUX: misc}"
+    )
+
+
+class ImportedStimulusSection(Section):
+    """A stimulus and the events that show it."""
+
+    when: dict[str, str] = Field(
+        min_length=1, description="Columns of an event and the values that they must have"
+    )
+    concept: str = Field(description="Concept")
+    captions: tuple[str, ...] = Field((), description="Sentences that describe it")
+    pictures: Path | None = Field(None, description="Picture, or folder of those that were shown")
+    columns: dict[str, str] = Field(default_factory=dict, description="More columns of stimuli.tsv")
+
+
+class RecordingsSource(Section):
+    """EEG files that are not in BIDS: CSV of samples, EEGLAB, or what MNE reads."""
+
+    kind: Literal["recordings"] = "recordings"
+    path: Path = Field(description="Folder of the release")
+    files: dict[Label, tuple[str, ...]] = Field(
+        description="For each subject patterns below `path`; each file is a run"
+    )
+    task: Label = Field(description="BIDS task label to write")
+    stimuli: dict[str, ImportedStimulusSection] = Field(
+        min_length=1, description="By stimulus_id: which events show it; tried in order"
+    )
+    line_freq: float = Field(50.0, gt=0, description="Frequency of the mains in Hz")
+    table: SampleTableSection | None = Field(None, description="Columns of CSV files")
+    n_blocks: int = Field(
+        3, ge=1, description="Fewest blocks of a subject; runs are cut until there are as many"
+    )
+    gap_s: float = Field(
+        1.0, ge=0, description="Trials nearer to a cut than this (seconds) belong to no block"
+    )
+
+
+class ThingsEeg2Source(Section):
+    """THINGS-EEG2 as released, converted."""
+
+    kind: Literal["things-eeg2"] = "things-eeg2"
+    path: Path = Field(description="Folder with raw_data or preprocessed_data, image_metadata.npy")
+    layout: Literal["raw", "preprocessed"] = Field(
+        "raw", description="Recordings, or epochs (then `recording.modality: epochs`)"
+    )
+    pictures: Path | None = Field(
+        None, description="Folder with training_images and test_images, where they are"
+    )
+
+
+class ThingsMegSource(Section):
+    """THINGS-MEG (ds004212) as released; recordings are linked, not copied."""
+
+    kind: Literal["things-meg"] = "things-meg"
+    path: Path = Field(description="Root of the BIDS data set, or the folder of epochs")
+    layout: Literal["bids", "preprocessed"] = Field(
+        "bids", description="Recordings, or epochs (then `recording.modality: epochs`)"
+    )
+    complete: bool = Field(True, description="Refuse subjects of which a part is missing")
+
+
+class EpochsRecording(Section):
+    """Epochs that the data set's publisher has cut."""
+
+    modality: Literal["epochs"] = "epochs"
+    datatype: Literal["eeg", "meg"] = Field(description="BIDS data type")
+    picks: tuple[str, ...] | None = Field(
+        None, description="Channels to keep, as names or regular expressions"
+    )
+
+    @property
+    def preprocessing(self) -> str:
+        """How responses were made, for model cards."""
+        return "epochs as their publisher made them"
+
+
 class MaxwellSection(Section):
     """Signal space separation (`mne.preprocessing.maxwell_filter`)."""
 
@@ -63,7 +151,13 @@ class IcaSection(Section):
     eog_channels: tuple[str, ...] = Field(
         (), description="Channels that stand for the eyes where none is of type eog, e.g. Fp1"
     )
-    threshold: float = Field(3.0, gt=0, description="z-score from which a component is rejected")
+    measure: Literal["correlation", "zscore"] = Field(
+        "correlation",
+        description="What decides on eyes; z-scores cannot reach 3 with ten components or fewer",
+    )
+    threshold: float = Field(
+        0.5, gt=0, description="Correlation (or z-score) from which a component is rejected"
+    )
 
 
 class RegressionSection(Section):

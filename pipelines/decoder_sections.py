@@ -13,7 +13,7 @@ from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
-from calcarine.decoders.training import TrainingPlan
+from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_models import ContrastiveDecoderSection, RidgeDecoderSection
 from calcarine.pipelines.config_sensors import (

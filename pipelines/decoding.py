@@ -1,7 +1,7 @@
 """Fitting a decoder in every fold and predicting its test items, for one subject or several."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.decoders.brain_items import (
     BRAINS,
+    SHUFFLED_LABELS,
     BrainItems,
     average_predictions,
     averaged_items,
@@ -38,6 +39,7 @@ from calcarine.pipelines.decoding_data import (
     subject_data,
 )
 from calcarine.pipelines.encode import usual_repeats
+from calcarine.pipelines.label_permutations import permuted_decoders
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,15 @@ def decode_subjects(
     for fold_name, fold in by_fold.items():
         checkpoint = work / fold_name.replace("/", "_")
         fitted = fit_fold(section, plan, data, fold, seed, checkpoint)
+        trials = {
+            s: training_trials(data[s], fold[s], fitted.standardizers[s]) for s in fitted.trained_on
+        }
+        refits = permuted_decoders(section, trials, data, fold, seed, checkpoint)
+        permuted = [replace(fitted, decoder=decoder) for decoder in refits]
         for subject, parts in predicted.items():
-            parts.add(data[subject], fold[subject], fitted, subject, n_repeats[subject], seed)
+            where = (data[subject], fold[subject])
+            parts.add_permuted(*where, permuted, subject, n_repeats[subject])
+            parts.add(*where, fitted, subject, n_repeats[subject], seed)
         fits[fold_name] = fitted
     final = fits[next(iter(fits))]
     if len(by_fold) > 1:
@@ -261,7 +270,35 @@ class _Parts:
         for level in range(2, n_repeats + 1):  # one repeat is averaged nowhere
             averaged = average_predictions(predicted, *where, level)
             self._keep(averaged.responses, averaged)
+        for brain in (b for b in BRAINS if b != "measured"):
+            items = single_items(responses, *where, brain, seed)
+            self._keep(fitted.predict(items.responses, subject, data.sensors), items)
         self.n_items += trials["stimulus_id"].nunique()
+
+    def add_permuted(
+        self,
+        data: SubjectData,
+        fold: Fold,
+        permuted: Sequence[FittedFold],
+        subject: str,
+        n_repeats: int,
+    ) -> None:
+        """Predict the test items of a fold, to be added next, by decoders of shuffled labels."""
+        if not permuted:
+            return
+        trials = data.trials.iloc[fold.test].reset_index(drop=True)
+        responses = (
+            permuted[0]
+            .standardizers[subject]
+            .transform(data.values[fold.test], at_rows(data.sessions, fold.test))
+        )
+        items = averaged_items(
+            responses, trials, fold.name, self.n_items, n_repeats, "measured", seed=0
+        )
+        for number, fitted in enumerate(permuted, start=1):
+            table = items.table.assign(brain=SHUFFLED_LABELS, permutation=number)
+            predicted = fitted.predict(items.responses, subject, data.sensors)
+            self._keep(predicted, BrainItems(items.responses, table))
 
     def _keep(self, values: np.ndarray, items: BrainItems) -> None:
         self.values.append(values)
@@ -270,4 +307,6 @@ class _Parts:
     def predictions(self, sidecar: dict[str, object]) -> Predictions:
         """Put the parts together."""
         table = pd.concat(self.items, ignore_index=True)
+        if "permutation" in table:  # 0: the labels as they are
+            table["permutation"] = table["permutation"].fillna(0).astype(int)
         return Predictions(np.concatenate(self.values).astype(np.float32), table, sidecar)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,12 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.encoders.embedding_models import load_embedding_model
 from calcarine.encoders.embedding_store import embed_stimuli
+from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
 
 CONCEPT_CODES = "concept-codes"
+WORD_COUNTS = "word-counts"
 NO_CONCEPT = "n/a"
 
 
@@ -39,16 +42,15 @@ def run(config: Config, name: str) -> None:
         raise CalcarineError(
             f"the configuration has no embedding {name!r}; it has {list(config.embeddings)}."
         )
-    section = config.embeddings[name]
-    INPUTS[section.input](config, name, section, read_stimuli(config.stimuli))
+    section, stimuli = config.embeddings[name], read_stimuli(config.stimuli)
+    if section.model in CODES or section.input == "concepts":
+        _by_codes(config, name, section, stimuli)
+    else:
+        _by_model(config, name, section, stimuli)
 
 
 def _by_model(config: Config, name: str, section: EmbeddingSection, stimuli: pd.DataFrame) -> None:
-    if section.model == CONCEPT_CODES or section.input == "concepts":
-        raise CalcarineError(
-            f"embeddings.{name}: {CONCEPT_CODES} and `input: concepts` belong together; "
-            f"got model {section.model!r} with input {section.input!r}."
-        )
+    assert section.input != "concepts"  # codes are made of those
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_embedding_model(section.model, section.layer, section.pooling, device)
     embed_stimuli(
@@ -61,22 +63,30 @@ def _by_model(config: Config, name: str, section: EmbeddingSection, stimuli: pd.
     )
 
 
-def _concepts(config: Config, name: str, section: EmbeddingSection, stimuli: pd.DataFrame) -> None:
-    if section.model != CONCEPT_CODES:
+def _by_codes(config: Config, name: str, section: EmbeddingSection, stimuli: pd.DataFrame) -> None:
+    known = CODES.get(section.model)
+    if known is None or known.input != section.input:
+        pairs = [f"{model} with input {codes.input}" for model, codes in CODES.items()]
         raise CalcarineError(
-            f"embeddings.{name}: `input: concepts` needs no network; write `model: "
-            f"{CONCEPT_CODES}` instead of {section.model!r}, or `input: pictures`."
+            f"embeddings.{name}: got model {section.model!r} with input {section.input!r}; what "
+            f"needs no network is {pairs}."
         )
-    codes, names = concept_codes(stimuli["concept"])
-    told = {"model": CONCEPT_CODES, "input": "concepts", "concepts": names}
+    if section.column not in stimuli.columns:
+        raise CalcarineError(
+            f"embeddings.{name}: stimuli.tsv has no column {section.column!r}; it has "
+            f"{list(stimuli.columns)}."
+        )
+    codes, names = known.make(stimuli, section.column)
+    told = {"model": section.model, "input": section.input, known.names: names}
+    told |= {} if section.column == "concept" else {"column": section.column}
     key = text_sha(json.dumps(told, sort_keys=True))
     sidecar = told | {
         "key": key,
         "revision": key,
         "layer": None,
         "pooling": "pooled",
-        "transform": "one-hot",
-        "transform_sha": text_sha("one-hot"),
+        "transform": known.transform,
+        "transform_sha": text_sha(known.transform),
         "row_shape": [len(names)],
     }
     table = stimuli[["stimulus_id", "concept"]].copy()
@@ -113,7 +123,7 @@ def concept_codes(concepts: pd.Series) -> tuple[np.ndarray, list[str]]:
     if len(names) < 2:
         raise CalcarineError(
             f"the stimuli have the concepts {names}; codes need two at least. "
-            "Fill the column `concept` of stimuli.tsv."
+            f"Fill the column `{concepts.name}` of stimuli.tsv."
         )
     column = np.asarray(concepts)[:, None]
     codes = (column == np.array(names)[None]).astype(np.float32)
@@ -121,8 +131,33 @@ def concept_codes(concepts: pd.Series) -> tuple[np.ndarray, list[str]]:
     return codes, names
 
 
-INPUTS: dict[str, Callable[[Config, str, EmbeddingSection, pd.DataFrame], None]] = {
-    "pictures": _by_model,
-    "captions": _by_model,
-    "concepts": _concepts,
+@dataclass(frozen=True)
+class Codes:
+    """An embedding that needs no network.
+
+    Attributes
+    ----------
+    input
+        What it is made of: `concepts` or `captions`.
+    make
+        Stimulus table and name of its column of concepts to rows and names of their columns.
+    names
+        What its sidecar calls those names.
+    transform
+        What its sidecar says of how it is made.
+    """
+
+    input: str
+    make: Callable[[pd.DataFrame, str], tuple[np.ndarray, list[str]]]
+    names: str
+    transform: str
+
+
+CODES: dict[str, Codes] = {
+    CONCEPT_CODES: Codes(
+        "concepts", lambda table, column: concept_codes(table[column]), "concepts", "one-hot"
+    ),
+    WORD_COUNTS: Codes(
+        "captions", lambda table, column: word_counts(table["captions"]), "words", "word counts"
+    ),
 }

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.joint_encoder import JointEncoder
+from calcarine.encoders.ridge.banded import BandedSettings
 from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.pipelines.config_models import (
+    BandedEncoderSection,
+    JointEncoderSection,
+    RidgeEncoderSection,
+)
 from calcarine.pipelines.config_models import Encoder as EncoderSection
-from calcarine.pipelines.config_models import RidgeEncoderSection
 
 
 def _ridge(
@@ -24,11 +31,55 @@ def _ridge(
     groups = trials.stimuli if section.averages_repeats else trials.groups
     n_groups = len(np.unique(groups))
     n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
-    encoder = VoxelEncoder(embeddings[0], units, n_folds, section.method)
+    encoder = VoxelEncoder(embeddings[0], units, n_folds, section.method, section.search)
     return encoder.fit(trials.features, trials.responses, groups, trials.sessions)
 
 
-FITTERS: dict[str, Callable[..., FittedEncoder]] = {"ridge": _ridge}
+def _banded(
+    section: BandedEncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    n_groups = len(np.unique(trials.groups))
+    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    settings = BandedSettings(
+        n_candidates=section.n_candidates,
+        n_refinements=section.n_refinements,
+        max_axes=section.max_axes,
+        seed=seed,
+    )
+    names = (*section.reads, *section.trial_bands)
+    bands = list(zip(names, trials.sizes, strict=True))
+    encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)
+    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+
+
+def _joint(
+    section: JointEncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    n_groups = len(np.unique(trials.groups))
+    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    settings = BandedSettings(
+        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+    )
+    bands = list(zip(section.reads, trials.sizes, strict=True))
+    encoder = JointEncoder(bands, embeddings, units, section.n_axes, n_folds, settings)
+    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+
+
+FITTERS: dict[str, Callable[..., FittedEncoder]] = {
+    "ridge": _ridge,
+    "banded": _banded,
+    "joint": _joint,
+}
 
 
 def fit_encoder(

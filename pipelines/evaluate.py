@@ -3,9 +3,11 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import new_file
+from calcarine.data.digests import read_picture
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import Predictions
 from calcarine.data.responses import read_responses
@@ -13,13 +15,17 @@ from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.time_scores import TimeScore, write_time_scores
 from calcarine.decoders.decoding_scores import ITEM_COLUMNS
+from calcarine.encoders.band_metrics import band_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
+from calcarine.pipelines.evaluate_geometry import geometry_results
+from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
-from calcarine.pipelines.phantom_truth import truth_scores
+from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 
 
 def run(config: Config, subject: str) -> None:
@@ -49,6 +55,18 @@ def run(config: Config, subject: str) -> None:
         rows_over_time = over_time_results(config, subject, name, split)
         scores += rows_over_time[0]
         over_time += rows_over_time[1]
+    for name in config.geometry:
+        scores += geometry_results(config, subject, name)
+    for name in config.integration:
+        rows, table = integration_results(config, subject, name, split, units)
+        scores += rows
+        units = pd.concat([units, table], axis=1)
+    tables = []
+    for name in config.caption:
+        rows, table = caption_results(config, subject, name, split)
+        scores += rows
+        tables.append(table)
+    write_selectivity(config, subject, tables)
     write_scores(layout.metrics(subject), scores)
     write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
@@ -58,10 +76,10 @@ def run(config: Config, subject: str) -> None:
 
 def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
-    if config.split.scheme == "holdout":
-        return "test"
     by_column = config.split.by == "declared"
-    return f"leave-one-{config.split.column if by_column else config.split.by}-out"
+    left_out = config.split.column if by_column else config.split.by
+    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{left_out}-out"}
+    return names[config.split.scheme]
 
 
 def _encoders(
@@ -81,6 +99,12 @@ def _encoders(
         over_time += courses
         scores += rows + _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
+        if ceilings is None:
+            of_bands, parts = band_scores(
+                predictions, units, subject, split, config.seed, config.evaluate.n_bootstrap
+            )
+            scores += of_bands
+            columns.append(parts.set_axis([f"{c}_{name}" for c in parts.columns], axis=1))
     return scores, pd.concat(columns, axis=1), over_time
 
 
@@ -90,11 +114,16 @@ def _planted(
     """Compare an encoder with the planted truth, where there is one."""
     if not isinstance(config.source, PhantomSource):
         return []
+    stimuli = read_stimuli(config.stimuli)
+    files = stimuli.set_index("stimulus_id")["file"]
+    shown = chosen_items(predictions).items["stimulus_id"]
+    pictures = [np.asarray(read_picture(config.stimuli.parent / files[s])) for s in shown]
     return truth_scores(
         predictions,
         units,
         read_truth(config.bids, subject),
-        read_stimuli(config.stimuli),
+        stimuli,
+        np.stack(pictures),
         subject,
         split,
         config.seed,

@@ -132,6 +132,7 @@ def hashes(config: Config, subject: str) -> dict[str, str]:
     names += [f"over-time-{name}" for name in config.over_time]
     paths += [layout.prediction(subject, name) / "predictions.npy" for name in names]
     paths += [layout.reconstruction(subject, name) / "pictures.npy" for name in config.reconstruct]
+    paths += [layout.geometry(subject, name) / "dissimilarities.npy" for name in config.geometry]
     return {p.relative_to(layout.out).as_posix(): file_sha(p) for p in paths if p.is_file()}
 
 

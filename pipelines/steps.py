@@ -40,7 +40,8 @@ class Step:
     sections: tuple[str, ...]
 
 
-_TABLES = ("embeddings", "encode", "decode", "over_time", "reconstruct")
+# sections that are tables of names
+_TABLES = ("embeddings", "encode", "decode", "over_time", "reconstruct", "geometry", "caption")
 _SCIENCE = tuple(n for n in Config.model_fields if n not in ("out", "container"))
 
 STEPS: dict[str, Step] = {
@@ -52,11 +53,14 @@ STEPS: dict[str, Step] = {
     "decode-group": Step("decode_group", ("name",), ("decode", "scaling", "seed", "subjects")),
     "over-time": Step("over_time", ("subject", "name"), ("over_time", "scaling", "seed")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
+    "geometry": Step("geometry", ("subject", "name"), ("geometry", "seed")),
+    "caption": Step("caption", ("subject", "name"), ("caption", "seed")),
     "evaluate": Step(
         "evaluate",
         ("subject",),
-        ("source", "encode", "decode", "over_time", "reconstruct", "evaluate", "seed"),
+        ("source", *_TABLES[1:], "integration", "evaluate", "seed"),
     ),
+    "evaluate-group": Step("evaluate_group", (), ("geometry", "evaluate", "subjects", "seed")),
     "report": Step("report", ("subject",), _SCIENCE),
     "index": Step("report_index", (), ("name", "subjects", "claim_limit")),
 }

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 WORKFLOW = Path(__file__).resolve().parent.parent / "snakemake"
 
@@ -39,8 +40,18 @@ def snakemake_command(config: Path, arguments: Sequence[str]) -> list[str]:
 
 def run_workflow(config: Path, arguments: Sequence[str]) -> int:
     """Run the workflow and return Snakemake's exit code."""
+    command = snakemake_command(config, arguments)
+    return subprocess.run(command, check=False, env=_environment()).returncode
+
+
+def become_workflow(config: Path, arguments: Sequence[str]) -> NoReturn:
+    """Become Snakemake, so that a signal to `calcarine run` reaches what it is meant for."""
+    command = snakemake_command(config, arguments)
+    sys.stdout.flush()
+    os.execve(command[0], command, _environment())
+
+
+def _environment() -> dict[str, str]:
     # rules call `calcarine`: the one beside this interpreter, also where no environment is active
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path}
-    command = snakemake_command(config, arguments)
-    return subprocess.run(command, check=False, env=environment).returncode
+    return {**os.environ, "PATH": path}

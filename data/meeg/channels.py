@@ -222,3 +222,20 @@ def same_channels(a: pd.DataFrame, b: pd.DataFrame) -> str | None:
         f"{len(first)} and {len(second)} channels, {len(set(first) & set(second))} in common; "
         f"only here {only_a[:6]}, only there {only_b[:6]}"
     )
+
+
+def check_same_channels(a: pd.DataFrame, b: pd.DataFrame, name_a: str, name_b: str) -> None:
+    """Refuse runs with different channels.
+
+    Raises
+    ------
+    CalcarineError
+        With what differs.
+    """
+    differs = same_channels(a, b)
+    if differs is not None:
+        raise CalcarineError(
+            f"{name_a} and {name_b} have different channels: {differs}. Name the channels that "
+            "both have in `recording.picks`, or interpolate bad channels "
+            "(`recording.bad_channels`)."
+        )

@@ -7,7 +7,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.meeg.channels import channel_types, same_channels, unit_scales, units_table
+from calcarine.data.meeg.channels import (
+    channel_types,
+    check_same_channels,
+    unit_scales,
+    units_table,
+)
 from calcarine.data.meeg.cleaning import CleanRun, clean_run
 from calcarine.data.meeg.quality import RunQuality, quality_report
 from calcarine.data.meeg.reading import open_raw
@@ -58,7 +63,7 @@ def prepare_meeg(
         own_units = units_table(clean.raw.info, clean.names, clean.bads)
         if first is None:
             first, units = clean, own_units
-        _check_same(units, own_units, runs[0], run)
+        check_same_channels(units, own_units, runs[0].files.name, run.files.name)
         units["interpolated"] |= own_units["interpolated"].to_numpy()
         found = run_windows(run, clean.raw, clean.names, reading.epochs)
         times = found.times_s
@@ -86,16 +91,6 @@ def prepare_meeg(
         },
     }
     return Responses(values, chosen, units, sidecar), quality_report(qualities, units, reading)
-
-
-def _check_same(first: pd.DataFrame, own: pd.DataFrame, first_run: MeegRun, run: MeegRun) -> None:
-    differs = same_channels(first, own)
-    if differs is not None:
-        raise CalcarineError(
-            f"{first_run.files.name} and {run.files.name} have different channels: {differs}. "
-            "Name the channels that both have in `recording.picks`, or interpolate bad channels "
-            "(`recording.bad_channels`)."
-        )
 
 
 def _check_left(values: np.ndarray, qualities: list[RunQuality], reading: MeegReading) -> None:

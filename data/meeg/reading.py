@@ -15,7 +15,8 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
     """Open a run: channel types, bad channels and positions as BIDS and the configuration say.
 
     The samples stay on disk until they are asked for. Of the annotations only those that mark bad
-    segments are kept; trials are read from events.tsv, which has more columns.
+    segments are kept (`BAD_…`, whose trials are left out, and `PATCH_…`, which are filled); trials
+    are read from events.tsv, which has more columns.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
             f"{raw.ch_names[:12]}."
         )
     raw.info["bads"] = sorted({*raw.info["bads"], *reading.bads}, key=raw.ch_names.index)
-    kept = [a["description"].lower().startswith("bad") for a in raw.annotations]
+    kept = [a["description"].lower().startswith(("bad", "patch")) for a in raw.annotations]
     raw.set_annotations(raw.annotations[np.flatnonzero(kept)])
     return raw
 

@@ -53,7 +53,7 @@ def run_windows(run: MeegRun, raw: Any, names: list[str], windows: Windows) -> R
     """
     import mne
 
-    _check(windows)
+    check_windows(windows)
     samples = onset_samples(run, raw, windows)
     events = np.column_stack([samples, np.zeros_like(samples), np.ones_like(samples)])
     kinds = set(channel_types(raw.info, names))
@@ -74,8 +74,10 @@ def run_windows(run: MeegRun, raw: Any, names: list[str], windows: Windows) -> R
         verbose="error",
     )
     factors, _ = unit_scales(channel_types(epochs.info, names))
-    values = epochs.get_data(copy=False)
-    values *= factors[:, None]
+    values = np.empty((0, len(names), len(epochs.times)))
+    if len(epochs):
+        values = epochs.get_data(copy=False)
+        values *= factors[:, None]
     kept = np.asarray(epochs.selection, dtype=np.int64)
     log = epochs.drop_log
     dropped = {i: ", ".join(log[i]) for i in range(len(samples)) if i not in set(kept.tolist())}
@@ -94,7 +96,14 @@ def _limits(limits: Mapping[str, float] | None, kinds: set[str]) -> dict[str, fl
     return {kind: limit / UNITS[kind][0] for kind, limit in limits.items() if kind in kinds}
 
 
-def _check(windows: Windows) -> None:
+def check_windows(windows: Windows) -> None:
+    """Refuse windows that end before they start, or with a baseline outside of them.
+
+    Raises
+    ------
+    CalcarineError
+        With the key and what it says.
+    """
     if windows.tmin >= windows.tmax:
         raise CalcarineError(
             f"recording.epochs runs from tmin {windows.tmin:g} s to tmax {windows.tmax:g} s; the "

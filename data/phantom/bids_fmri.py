@@ -20,7 +20,7 @@ from calcarine.data.phantom.experiment import (
     draw_scenes,
     plan_runs,
 )
-from calcarine.data.phantom.regions import REGIONS
+from calcarine.data.phantom.regions import ALL_REGIONS
 from calcarine.data.phantom.truth import write_truth
 from calcarine.data.seeds import derive_seed
 
@@ -49,7 +49,7 @@ def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> Non
     # one sidecar for all runs, by the inheritance principle
     sidecar = {"RepetitionTime": experiment.tr_s, "TaskName": TASK}
     write_json(bids / f"task-{TASK}_bold.json", sidecar)
-    regions = "".join(f"{row}\t{region.name}\n" for row, region in enumerate(REGIONS, start=1))
+    regions = "".join(f"{row}\t{region.name}\n" for row, region in enumerate(ALL_REGIONS, start=1))
     write_text(bids / "derivatives" / "rois" / "rois.tsv", f"index\tname\n{regions}")
 
 
@@ -84,7 +84,7 @@ def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:
         experiment.tr_s,
         experiment.n_test_repeats,
     )
-    number = {region.name: row for row, region in enumerate(REGIONS, start=1)}
+    number = {region.name: row for row, region in enumerate(ALL_REGIONS, start=1)}
     labels = np.array([number.get(roi, 0) for roi in cortex.voxels["roi"]])
     regions = bids / "derivatives" / "rois" / f"sub-{subject}_rois.nii.gz"
     with new_file(regions) as temporary:

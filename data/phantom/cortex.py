@@ -6,13 +6,21 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from calcarine.data.phantom.planting import plant_tuning
-from calcarine.data.phantom.regions import NO_REGION, REGIONS, choose_voxels
+from calcarine.data.phantom.planting import plant_late_tuning, plant_tuning
+from calcarine.data.phantom.regions import (
+    ALL_REGIONS,
+    NO_REGION,
+    add_late_patches,
+    choose_voxels,
+)
+from calcarine.data.phantom.scene_captions import scene_captions
 from calcarine.data.phantom.scenes import factor_table, render_scene, sample_scenes
 from calcarine.data.phantom.tuning import Tuning, raw_drive
 from calcarine.data.seeds import derive_seed
 
 _TUNED_SHARE = 2 / 3
+_LATE_SHARE = 1 / 10
+_REFERENCE_CAPTIONS = 3
 _REFERENCE_SCENES = 384
 _REFERENCE_SEED = 20_240_229
 _N_PLACES = 8
@@ -31,8 +39,9 @@ class Cortex:
     ----------
     voxels
         One row a voxel: `i j k`, `x y z` (mm), `hemisphere`, `vertex` (fsaverage5), `roi`,
-        `tuned_to` (`pixels`, `category`, `colour`, `position`, `mixed` or `none`), `preferred`
-        (category or colour, or `n/a`), `linear` (the drive is a weighted sum of `factor_codes`),
+        `tuned_to` (`pixels`, `category`, `colour`, `position`, `mixed`; in the late patches
+        `part`, `multimodal`, `words`, `detail`; or `none`), `preferred` (category, colour or
+        product, or `n/a`), `linear` (the drive is a weighted sum of `factor_codes`),
         `hrf_peak_s`, `hrf_width_s`, `evoked` (mean response to a picture), `signal_sd` (standard
         deviation of the response over scenes), `noise_sd` (of the time series), all in percent
         signal change, `ar1` and `baseline` (scanner units).
@@ -70,7 +79,7 @@ class Cortex:
         pictures
             uint8, shape (n_scenes, height, width, 3).
         factors
-            Table with one row a scene.
+            Table with one row a scene, `captions` included.
 
         Returns
         -------
@@ -86,9 +95,9 @@ class Cortex:
 def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
     """Plant the cortex of one subject.
 
-    Tuning is to generative factors and pixels, never to what a model makes of a picture. Two
-    thirds of the voxels are tuned. Subjects differ in the places of patches, in weights and in
-    noise.
+    Tuning is to generative factors, pixels and the wording of captions, never to what a model
+    makes of them. Three quarters of the voxels are tuned. Subjects differ in the places of
+    patches, in weights and in noise.
 
     Parameters
     ----------
@@ -111,29 +120,60 @@ def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
     """
     rng = np.random.default_rng(derive_seed(seed, "phantom", subject, "cortex"))
     voxels = choose_voxels(n_voxels, round(n_voxels * _TUNED_SHARE), rng)
-    by_name = {region.name: region for region in REGIONS}
-    voxels["tuned_to"] = [by_name[r].tuned_to if r != NO_REGION else "none" for r in voxels["roi"]]
-    voxels["preferred"] = [by_name[r].preferred if r != NO_REGION else "n/a" for r in voxels["roi"]]
+    _name_tuning(voxels)
     tuning = plant_tuning(voxels, rng)
     _plant_signal(voxels, rng)
+    sources, signs = _noise_sources(voxels, rng)
+    motion_leak, spike_leak = rng.normal(0, 0.6, (6, n_voxels)), rng.normal(0, 0.8, n_voxels)
+    late = np.random.default_rng(derive_seed(seed, "phantom", subject, "late patches"))
+    voxels, tuning, origin = _with_late_patches(voxels, tuning, late)
     raw = raw_drive(*_reference_scenes(), tuning)
     centre, spread = raw.mean(axis=0), raw.std(axis=0)
     spread[spread == 0] = 1.0
+    shared = [
+        _place_noise(voxels, sources, signs),
+        _pattern_noise(voxels, (raw - centre) / spread),
+    ]
     return Cortex(
         voxels,
         tuning,
         centre,
         spread,
-        np.hstack([_place_noise(voxels, rng), _pattern_noise(voxels, (raw - centre) / spread)]),
-        rng.normal(0, 0.6, size=(6, n_voxels)),
-        rng.normal(0, 0.8, size=n_voxels),
+        np.hstack(shared),
+        motion_leak[:, origin],
+        spike_leak[origin],
     )
+
+
+def _name_tuning(voxels: pd.DataFrame) -> None:
+    by_name = {region.name: region for region in ALL_REGIONS}
+    rois = voxels["roi"]
+    voxels["tuned_to"] = [by_name[r].tuned_to if r != NO_REGION else "none" for r in rois]
+    voxels["preferred"] = [by_name[r].preferred if r != NO_REGION else "n/a" for r in rois]
+
+
+def _with_late_patches(
+    voxels: pd.DataFrame, tuning: Tuning, rng: np.random.Generator
+) -> tuple[pd.DataFrame, Tuning, np.ndarray]:
+    """Turn some untuned voxels into the late patches; all others stay as they are."""
+    placed, origin = add_late_patches(voxels, round(len(voxels) * _LATE_SHARE), rng)
+    is_late = (placed["roi"] != voxels["roi"].iloc[origin].to_numpy()).to_numpy()
+    drawn = voxels.drop(columns=list(placed.columns)).iloc[origin].reset_index(drop=True)
+    placed = pd.concat([placed, drawn], axis=1)[list(voxels.columns)]
+    own = placed[is_late].copy()
+    _name_tuning(own)
+    placed.loc[is_late, ["tuned_to", "preferred"]] = own[["tuned_to", "preferred"]]
+    strength, evoked = _strength(int(is_late.sum()), rng)
+    placed.loc[is_late, "signal_sd"], placed.loc[is_late, "evoked"] = strength, evoked
+    return placed, plant_late_tuning(placed, tuning.at(origin), rng), origin
 
 
 @cache
 def _reference_scenes() -> tuple[np.ndarray, pd.DataFrame]:
     scenes = sample_scenes(_REFERENCE_SCENES, _REFERENCE_SEED, "all")
-    return np.stack([render_scene(scene) for scene in scenes]), factor_table(scenes)
+    factors = factor_table(scenes)
+    factors["captions"] = [scene_captions(s, _REFERENCE_CAPTIONS, _REFERENCE_SEED) for s in scenes]
+    return np.stack([render_scene(scene) for scene in scenes]), factors
 
 
 def _plant_signal(voxels: pd.DataFrame, rng: np.random.Generator) -> None:
@@ -146,21 +186,33 @@ def _plant_signal(voxels: pd.DataFrame, rng: np.random.Generator) -> None:
     # to half seconds, so that voxels with one response share its convolution
     voxels["hrf_peak_s"] = np.clip(np.round(2 * peak) / 2, 3.5, 7.5)
     voxels["hrf_width_s"] = rng.choice([0.7, 1.0, 1.4], size=n_voxels, p=[0.3, 0.4, 0.3])
-    strength = rng.lognormal(np.log(0.5), 0.45, size=n_voxels)
-    voxels["signal_sd"] = np.where(tuned, np.clip(strength, 0.05, 1.5), 0.0)
-    voxels["evoked"] = np.where(tuned, rng.lognormal(np.log(0.7), 0.4, size=n_voxels), 0.0)
+    strength, evoked = _strength(n_voxels, rng)
+    voxels["signal_sd"] = np.where(tuned, strength, 0.0)
+    voxels["evoked"] = np.where(tuned, evoked, 0.0)
     noisiness = rng.uniform(0.85, 1.2)
     voxels["noise_sd"] = noisiness * rng.lognormal(np.log(1.2), 0.2, size=n_voxels)
     voxels["ar1"] = np.round(rng.uniform(0.15, 0.5, size=n_voxels) / 0.05) * 0.05
     voxels["baseline"] = rng.uniform(700, 1300, size=n_voxels)
 
 
-def _place_noise(voxels: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Let neighbours share noise: loadings fall off around a few random places."""
+def _strength(n_voxels: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw `signal_sd` and `evoked` of tuned voxels."""
+    strength = np.clip(rng.lognormal(np.log(0.5), 0.45, size=n_voxels), 0.05, 1.5)
+    return strength, rng.lognormal(np.log(0.7), 0.4, size=n_voxels)
+
+
+def _noise_sources(voxels: pd.DataFrame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw places (mm) and signs of the noise that neighbours share."""
     place = voxels[["x", "y", "z"]].to_numpy()
     sources = place[rng.choice(len(place), size=_N_PLACES, replace=False)]
+    return sources, rng.choice([-1, 1], size=_N_PLACES)
+
+
+def _place_noise(voxels: pd.DataFrame, sources: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Let neighbours share noise: loadings fall off around a few random places."""
+    place = voxels[["x", "y", "z"]].to_numpy()
     squared = ((place[:, None] - sources[None]) ** 2).sum(axis=2)
-    loadings = np.exp(-squared / (2 * _PLACE_MM**2)) * rng.choice([-1, 1], size=_N_PLACES)
+    loadings = np.exp(-squared / (2 * _PLACE_MM**2)) * signs
     loadings += 0.05
     return np.sqrt(_PLACE_VARIANCE) * loadings / np.linalg.norm(loadings, axis=1, keepdims=True)
 

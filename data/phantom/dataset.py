@@ -8,6 +8,7 @@ from PIL import Image
 
 from calcarine.data.atomic import new_folder, write_json, write_text
 from calcarine.data.phantom.experiment import ShownScenes
+from calcarine.data.phantom.scene_captions import word_families
 from calcarine.data.stimuli import write_stimuli
 
 TASK = "scenes"
@@ -64,6 +65,7 @@ def write_dataset(
         for file, picture in zip(scenes.table["file"], scenes.pictures, strict=True):
             Image.fromarray(picture).save(folder / file)
         write_stimuli(folder / "stimuli.tsv", scenes.table)
+        write_json(folder / "families.json", word_families())
 
 
 def write_tsv(path: Path, table: pd.DataFrame) -> None:

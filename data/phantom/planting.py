@@ -1,10 +1,12 @@
 """Drawing what each voxel is tuned to."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from calcarine.data.phantom.object_parts import PART_COLUMNS
 from calcarine.data.phantom.scenes import BACKGROUNDS, CATEGORIES, COLOURS
 from calcarine.data.phantom.tuning import (
     FIELD_NAMES,
@@ -12,13 +14,16 @@ from calcarine.data.phantom.tuning import (
     factor_code_names,
     interaction_code_names,
 )
+from calcarine.data.phantom.wording import FINE, PARTNERS, WORDINGS, wording_code_names
 
 Weights = dict[str, float]
 """Weights of one voxel by the name of their code; those that are absent are 0."""
 
-
 _LINEAR_SHARE = 0.6
 _MAX_ECCENTRICITY = 0.42
+_MAX_PART_ECCENTRICITY = 0.7
+_PART_SD = 0.25
+_MAIN_EFFECT = 0.3
 
 
 def _some(names: Sequence[str], sd: float, rng: np.random.Generator) -> Weights:
@@ -153,3 +158,71 @@ def plant_tuning(voxels: pd.DataFrame, rng: np.random.Generator) -> Tuning:
 
 def _table(by_voxel: list[Weights], names: list[str]) -> np.ndarray:
     return np.array([[weights.get(name, 0.0) for name in names] for weights in by_voxel])
+
+
+def _words(rng: np.random.Generator) -> tuple[str, Weights]:
+    return "n/a", _some(tuple(WORDINGS), 1.0, rng)
+
+
+def _detail(rng: np.random.Generator) -> tuple[str, Weights]:
+    return "n/a", _some(FINE, 1.0, rng)
+
+
+def _multimodal(rng: np.random.Generator) -> tuple[str, Weights]:
+    """Multiply a factor of the picture by a wording, and add a little of each wording."""
+    product = f"{rng.choice(PARTNERS)}*{rng.choice(tuple(WORDINGS))}"
+    return product, _some(tuple(WORDINGS), _MAIN_EFFECT, rng) | {product: 1.0}
+
+
+_LATE_PLANTERS: dict[str, Callable[[np.random.Generator], tuple[str, Weights]]] = {
+    "words": _words,
+    "detail": _detail,
+    "multimodal": _multimodal,
+}
+
+
+def _parts(voxels: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw what part of the object each voxel looks at, and for which colour."""
+    n_parts = len(voxels)
+    eccentricity = _MAX_PART_ECCENTRICITY * np.sqrt(rng.uniform(0, 1, n_parts))
+    angle = rng.uniform(0, 2 * np.pi, n_parts)
+    colour = rng.normal(size=(n_parts, 3))
+    colour /= np.linalg.norm(colour, axis=1, keepdims=True)
+    columns = [
+        voxels,
+        eccentricity * np.cos(angle),
+        eccentricity * np.sin(angle),
+        np.full(n_parts, _PART_SD),
+        *colour.T,
+    ]
+    return pd.DataFrame(dict(zip(PART_COLUMNS, columns, strict=True)))
+
+
+def plant_late_tuning(voxels: pd.DataFrame, tuning: Tuning, rng: np.random.Generator) -> Tuning:
+    """Add the tuning of the late patches, and write `preferred` into the voxels' table.
+
+    Parameters
+    ----------
+    voxels
+        With `tuned_to` and `preferred`, changed in place.
+    tuning
+        Of the same voxels, without the late patches.
+    rng
+        Of the late patches.
+
+    Returns
+    -------
+    Tuning
+        Rows in the order of the voxels.
+    """
+    by_voxel: list[Weights] = []
+    preferred = voxels["preferred"].tolist()
+    for row, tuned_to in enumerate(voxels["tuned_to"]):
+        weights: Weights = {}
+        if tuned_to in _LATE_PLANTERS:
+            preferred[row], weights = _LATE_PLANTERS[tuned_to](rng)
+        by_voxel.append(weights)
+    voxels["preferred"] = preferred
+    parts = _parts(np.flatnonzero(voxels["tuned_to"] == "part"), rng)
+    wording = _table(by_voxel, wording_code_names())
+    return replace(tuning, wording=wording, parts=parts)

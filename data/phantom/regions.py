@@ -29,7 +29,8 @@ class Region:
     name
         As it stands in the label image.
     tuned_to
-        `pixels`, `category`, `colour`, `position` or `mixed`.
+        `pixels`, `category`, `colour`, `position` or `mixed`; of the late patches `part`,
+        `multimodal`, `words` or `detail`.
     preferred
         Category that the patch prefers, or `n/a`.
     centre_mm
@@ -62,6 +63,16 @@ REGIONS = (
     Region("food", "category", "food", (32, -62, -14), 2.5, 2.5),
     Region("pMTG", "category", "tool", (52, -54, 0), 3.5, 1.5),
 )
+
+# planted after all others, into cortex that would be untuned, so that those stay as they are
+LATE_REGIONS = (
+    Region("aFus", "part", "n/a", (36, -38, -22), 2, 2),
+    Region("pSTS", "multimodal", "n/a", (54, -44, 12), 1, 1),
+    Region("AG", "words", "n/a", (44, -62, 32), 1, 1),
+    Region("TOS", "detail", "n/a", (30, -76, 32), 1, 1),
+)
+ALL_REGIONS = REGIONS + LATE_REGIONS
+"""In the order of the label image's numbers."""
 
 
 def volume_affine() -> np.ndarray:
@@ -104,11 +115,11 @@ def cortical_voxels() -> pd.DataFrame:
     return table
 
 
-def _quotas(n_tuned: int) -> dict[tuple[int, str], int]:
+def _quotas(regions: tuple[Region, ...], n_tuned: int) -> dict[tuple[int, str], int]:
     """Share out voxels by largest remainder; every patch of some size gets at least one."""
     sizes = {
         (row, hemisphere): size
-        for row, region in enumerate(REGIONS)
+        for row, region in enumerate(regions)
         for hemisphere, size in zip(HEMISPHERES, (region.left, region.right), strict=True)
         if size
     }
@@ -120,10 +131,12 @@ def _quotas(n_tuned: int) -> dict[tuple[int, str], int]:
     return quotas
 
 
-def _centres(rng: np.random.Generator) -> dict[tuple[int, str], np.ndarray]:
+def _centres(
+    regions: tuple[Region, ...], rng: np.random.Generator
+) -> dict[tuple[int, str], np.ndarray]:
     """Place the patches of one subject: the group's centres, each moved a little."""
     out = {}
-    for row, region in enumerate(REGIONS):
+    for row, region in enumerate(regions):
         for hemisphere, sign in (("L", -1), ("R", 1)):
             centre = np.array(region.centre_mm) * (sign, 1, 1)
             out[row, hemisphere] = centre + rng.normal(0, _JITTER_MM, 3)
@@ -159,20 +172,77 @@ def choose_voxels(n_voxels: int, n_tuned: int, rng: np.random.Generator) -> pd.D
             f"source.n_voxels is {n_voxels}; the phantom's piece of cortex has {len(ribbon)} "
             f"voxels of {VOXEL_MM:g} mm. Ask for fewer."
         )
-    quotas, centres = _quotas(n_tuned), _centres(rng)
+    roi = np.full(len(ribbon), NO_REGION, dtype=object)
+    ribbon["roi"] = _patches(ribbon, roi, REGIONS, n_tuned, rng)
+    patches = np.flatnonzero(ribbon["roi"] != NO_REGION)
+    rest = rng.permutation(np.flatnonzero(ribbon["roi"] == NO_REGION))[: n_voxels - len(patches)]
+    return ribbon.iloc[np.sort(np.concatenate([patches, rest]))].reset_index(drop=True)
+
+
+def _patches(
+    ribbon: pd.DataFrame,
+    roi: np.ndarray,
+    regions: tuple[Region, ...],
+    n_tuned: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Give the free voxels of the ribbon that are nearest to a patch's centre to that patch."""
+    quotas, centres = _quotas(regions, n_tuned), _centres(regions, rng)
     place, side = ribbon[["x", "y", "z"]].to_numpy(), ribbon["hemisphere"].to_numpy()
     keys = list(quotas)
     distance = np.stack([np.linalg.norm(place - centres[key], axis=1) for key in keys])
     distance[np.array([key[1] for key in keys])[:, None] != side[None, :]] = np.inf
-    roi = np.full(len(ribbon), NO_REGION, dtype=object)
+    roi = roi.copy()
     for flat in np.argsort(distance, axis=None, kind="stable"):
         row, voxel = divmod(int(flat), len(ribbon))
         if quotas[keys[row]] and roi[voxel] == NO_REGION:
             quotas[keys[row]] -= 1
-            roi[voxel] = REGIONS[keys[row][0]].name
+            roi[voxel] = regions[keys[row][0]].name
             if not any(quotas.values()):
                 break
-    ribbon["roi"] = roi
-    patches = np.flatnonzero(roi != NO_REGION)
-    rest = rng.permutation(np.flatnonzero(roi == NO_REGION))[: n_voxels - len(patches)]
-    return ribbon.iloc[np.sort(np.concatenate([patches, rest]))].reset_index(drop=True)
+    return roi
+
+
+def add_late_patches(
+    voxels: pd.DataFrame, n_late: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Put the late patches where no patch is, and leave out as many untuned voxels instead.
+
+    Parameters
+    ----------
+    voxels
+        As `choose_voxels` gives them.
+    n_late
+        Voxels of all late patches together.
+    rng
+        Of the late patches.
+
+    Returns
+    -------
+    tuple
+        Voxels as `choose_voxels` gives them, as many as before; and for each of them, the row of
+        the voxel that it is or whose place it takes, shape (n_voxels,).
+
+    Raises
+    ------
+    CalcarineError
+        There are fewer untuned voxels than late ones.
+    """
+    place = ["i", "j", "k"]
+    ribbon = cortical_voxels()
+    known = voxels.reset_index(names="row").set_index(place)[["row", "roi"]]
+    known = known.reindex(pd.MultiIndex.from_frame(ribbon[place]))
+    early = known["roi"].fillna(NO_REGION).to_numpy(dtype=object)
+    ribbon["roi"] = _patches(ribbon, early, LATE_REGIONS, n_late, rng)
+    row = known["row"].fillna(-1).to_numpy(dtype=int)
+    is_new = (ribbon["roi"].to_numpy() != early) & (row < 0)
+    spare = np.flatnonzero((ribbon["roi"] == NO_REGION).to_numpy() & (row >= 0))
+    n_new = int(is_new.sum())
+    if n_new > len(spare):
+        raise CalcarineError(
+            f"the patches planted last need {n_new} untuned voxels to give way; of {len(voxels)} "
+            f"voxels {len(spare)} can. Ask for more voxels (source.n_voxels)."
+        )
+    dropped = rng.permutation(spare)[:n_new]
+    row[is_new], row[dropped] = row[dropped], -1
+    return ribbon[row >= 0].reset_index(drop=True), row[row >= 0]

@@ -9,6 +9,7 @@ from calcarine.data.atomic import new_folder, write_json
 from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.cortex import Cortex
 from calcarine.data.phantom.tuning import factor_code_names, interaction_code_names
+from calcarine.data.phantom.wording import wording_code_names
 
 COLUMNS = {
     "i": "Voxel index",
@@ -20,8 +21,10 @@ COLUMNS = {
     "hemisphere": "L or R",
     "vertex": "Nearest vertex of fsaverage5 in that hemisphere",
     "roi": "Patch, or n/a",
-    "tuned_to": "pixels, category, colour, position, mixed, or none (noise only)",
-    "preferred": "Preferred category or colour, or n/a",
+    "tuned_to": "pixels, category, colour, position, mixed; part (of the object, wherever it is), "
+    "multimodal (picture times wording of the captions), words (captions alone), detail (of the "
+    "picture, which captions leave out); or none (noise only)",
+    "preferred": "Preferred category, colour or product, or n/a",
     "linear": "Whether the response is a weighted sum of the factor codes, without interactions",
     "hrf_peak_s": "Time to peak of the response to a brief stimulus, in seconds",
     "hrf_width_s": "Scale of the response's gamma density, in seconds",
@@ -38,6 +41,12 @@ COLUMNS = {
     "rf_sd": "Receptive field size, fraction of the picture",
     "orientation": "Of the Gabor filter, radians",
     "frequency": "Of the Gabor filter, cycles per picture",
+    "part_x": "Part of the object that is looked at, -1 (left edge of its box) to 1",
+    "part_y": "Part of the object that is looked at, -1 (upper edge of its box) to 1",
+    "part_sd": "Size of the window on that part, in half widths of the object's box",
+    "part_red": "Weight of red light in that window",
+    "part_green": "Weight of green light in that window",
+    "part_blue": "Weight of blue light in that window",
 }
 
 
@@ -48,8 +57,10 @@ def truth_folder(bids: Path, subject: str) -> Path:
 
 def truth_table(cortex: Cortex, ceilings: pd.DataFrame) -> pd.DataFrame:
     """Lay all that is planted in a voxel side by side, columns as in `COLUMNS`."""
-    fields = cortex.tuning.gabors.set_index("voxel").reindex(np.arange(len(cortex.voxels)))
-    return pd.concat([cortex.voxels, ceilings, fields], axis=1)[list(COLUMNS)]
+    rows = np.arange(len(cortex.voxels))
+    fields = cortex.tuning.gabors.set_index("voxel").reindex(rows)
+    parts = cortex.tuning.parts.set_index("voxel").reindex(rows)
+    return pd.concat([cortex.voxels, ceilings, fields, parts], axis=1)[list(COLUMNS)]
 
 
 def write_truth(
@@ -68,8 +79,13 @@ def write_truth(
     n_repeats
         Repeats of `noise_ceiling_n`.
     """
-    weights = np.hstack([cortex.tuning.linear, cortex.tuning.interactions])
+    tuning = cortex.tuning
     names = [*factor_code_names(), *interaction_code_names()]
+    groups = [tuning.linear, tuning.interactions]
+    if tuning.wording is not None:
+        names += wording_code_names()
+        groups.append(tuning.wording)
+    weights = np.hstack(groups)
     tables = {
         "voxels": truth_table(cortex, ceilings),
         "weights": pd.DataFrame(weights, columns=names),

@@ -1,11 +1,13 @@
-"""What drives the phantom's voxels: factors of a scene and the energy of its pixels."""
+"""What drives the phantom's voxels: factors of a scene, its pixels and its words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from calcarine.data.phantom.object_parts import no_parts, part_drive
 from calcarine.data.phantom.scenes import BACKGROUNDS, CATEGORIES, COLOURS
+from calcarine.data.phantom.wording import wording_codes
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 _FIELD_CENTRES = (0.3, 0.5, 0.7)
@@ -27,11 +29,40 @@ class Tuning:
         One row for each voxel that sees pixels: `voxel` (its number), `rf_x`, `rf_y`, `rf_sd`
         (fractions of the picture, from the upper left), `orientation` (radians) and `frequency`
         (cycles per picture).
+    wording
+        Weights of `wording_codes`, shape (n_voxels, n_wording_codes); None where no voxel has any.
+    parts
+        One row for each voxel that looks at a part of the object, wherever the object is: see
+        `calcarine.data.phantom.object_parts`.
     """
 
     linear: np.ndarray
     interactions: np.ndarray
     gabors: pd.DataFrame
+    wording: np.ndarray | None = None
+    parts: pd.DataFrame = field(default_factory=no_parts)
+
+    def at(self, origin: np.ndarray) -> "Tuning":
+        """Give the tuning of voxels in another order.
+
+        Parameters
+        ----------
+        origin
+            Row that each voxel has had so far, shape (n_voxels,).
+        """
+        place = np.argsort(origin)
+
+        def moved(table: pd.DataFrame) -> pd.DataFrame:
+            rows = table.assign(voxel=place[table["voxel"].to_numpy(dtype=int)])
+            return rows.sort_values("voxel", ignore_index=True)
+
+        return Tuning(
+            self.linear[origin],
+            self.interactions[origin],
+            moved(self.gabors),
+            None if self.wording is None else self.wording[origin],
+            moved(self.parts),
+        )
 
 
 def _one_hot(words: pd.Series, names: tuple[str, ...]) -> np.ndarray:
@@ -184,7 +215,8 @@ def raw_drive(pictures: np.ndarray, factors: pd.DataFrame, tuning: Tuning) -> np
     pictures
         uint8, shape (n_scenes, height, width, 3).
     factors
-        Table with one row a scene, as `calcarine.data.phantom.scenes.factor_table` gives it.
+        Table with one row a scene, as `calcarine.data.phantom.scenes.factor_table` gives it; with
+        `captions` where a voxel is tuned to words.
     tuning
         Of the voxels.
 
@@ -196,4 +228,7 @@ def raw_drive(pictures: np.ndarray, factors: pd.DataFrame, tuning: Tuning) -> np
     drive = factor_codes(factors) @ tuning.linear.T
     drive += interaction_codes(factors) @ tuning.interactions.T
     drive[:, tuning.gabors["voxel"].to_numpy()] += gabor_energy(pictures, tuning.gabors)
+    if tuning.wording is not None:
+        drive += wording_codes(factors) @ tuning.wording.T
+    drive[:, tuning.parts["voxel"].to_numpy()] += part_drive(pictures, factors, tuning.parts)
     return drive

@@ -16,7 +16,7 @@ from calcarine.decoders.decoding_trials import (
     only_subject,
 )
 from calcarine.decoders.meeg.extras import needed
-from calcarine.encoders.ridge import RidgeCV
+from calcarine.encoders.ridge.estimators import RidgeCV
 
 Covariance = Literal["erp", "spatial"]
 

@@ -21,6 +21,7 @@ from calcarine.pipelines.page import (
     Text,
     number,
 )
+from calcarine.pipelines.sections.band_parts import band_parts
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.score_rows import comparison, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
@@ -36,12 +37,15 @@ def encoding(record: SubjectRecord) -> Section | None:
     if not columns and ceiling is None:
         return None
     names = ([ceiling] if ceiling is not None else []) + columns
+    if "channel" in record.units:
+        names = []  # maps of channels stand in the section on time
     maps = [drawn for name in names if (drawn := unit_map(record, name)) is not None]
     blocks: list[Block] = [Text(_introduction(record, bool(columns)))]
     if maps:
         blocks.append(Figures(maps))
     blocks += _distributions(record, columns, ceiling)
     blocks += _regions(record, columns, ceiling)
+    blocks += band_parts(record)
     blocks += _planted_truth(record)
     return Section("encoding", "Encoding: from stimulus to response", blocks)
 
@@ -85,7 +89,7 @@ def _introduction(record: SubjectRecord, scored: bool) -> str:
 
 def on_template(record: SubjectRecord) -> bool:
     """Tell whether units can be shown on fsaverage: by declared space, never by guess."""
-    if not {"x", "y", "z"} <= set(record.units):
+    if not {"x", "y", "z"} <= set(record.units) or "channel" in record.units:
         return False
     space = str(record.responses.sidecar.get("space", ""))
     standard = space.startswith(("MNI", "fsaverage"))

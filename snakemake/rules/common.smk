@@ -10,11 +10,11 @@ def version(step):
     return of_job
 
 
-def growing(mem_mb):
-    """Ask for twice the memory at each attempt."""
+def growing(amount):
+    """Ask for twice the memory (MB) or the time (minutes) at each attempt."""
 
     def of_attempt(wildcards, attempt):
-        return mem_mb * 2 ** (attempt - 1)
+        return amount * 2 ** (attempt - 1)
 
     return of_attempt
 
@@ -74,7 +74,35 @@ def all_predictions(wildcards):
     names = [f"over-time-{name}" for name in CONFIG.over_time]
     predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
-    return models + predictions + pictures
+    captions = [TREE.captions(wildcards.subject, name) for name in CONFIG.caption]
+    return models + predictions + pictures + captions
+
+
+def caption_sources(wildcards):
+    """List what captions are made of: the encoder, its embeddings, predictions of decoders."""
+    section = CONFIG.caption[wildcards.name]
+    encoder = f"encoder-{section.encoder}"
+    names = [n for n in (section.trials, section.nearest) if n is not None]
+    embeddings = [*CONFIG.encode[section.encoder].reads, *([section.texts] if section.texts else [])]
+    folders = [TREE.model(wildcards.subject, encoder)]
+    folders += [TREE.prediction(wildcards.subject, f"decoder-{n}") for n in names]
+    folders += [section.bank] if section.bank is not None else []
+    return folders + [f for n in embeddings for f in embedding(n)]
+
+
+def geometry_inputs(wildcards):
+    """List the embeddings that one geometry compares with."""
+    return [f for name in CONFIG.geometry[wildcards.name].embeddings for f in embedding(name)]
+
+
+def all_geometry():
+    """List the dissimilarities of all subjects: ceilings compare them with each other."""
+    return [TREE.geometry(subject, name) for subject in CONFIG.subjects for name in CONFIG.geometry]
+
+
+def group_scores():
+    """List the scores of all subjects together, where there are any."""
+    return [TREE.group_metrics] if CONFIG.geometry else []
 
 
 def drivers(wildcards):

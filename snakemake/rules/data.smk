@@ -14,7 +14,7 @@ if CONFIG.source.kind != "bids":
             version=version("source"),
         resources:
             mem_mb=growing(2000),
-            runtime=20,
+            runtime=growing(20),
         shell:
             "calcarine step source {params.config} --threads {threads} > {log} 2>&1"
 
@@ -32,7 +32,7 @@ if CONFIG.source.kind != "bids":
             version=version("source"),
         resources:
             mem_mb=growing(3000),
-            runtime=30,
+            runtime=growing(30),
         shell:
             "calcarine step source {params.config} --subject {wildcards.subject} --threads {threads}"
             " > {log} 2>&1"
@@ -53,7 +53,7 @@ rule prepare:
         version=version("prepare"),
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
     shell:
         "calcarine step prepare {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
@@ -74,7 +74,7 @@ rule embed:
         version=version("embed"),
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
         gpu=1,
     shell:
         "calcarine step embed {params.config} --name {wildcards.name} --threads {threads} > {log} 2>&1"

@@ -20,7 +20,7 @@ rule encode:
         version=version("encode"),
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=growing(60),
     shell:
         "calcarine step encode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
@@ -44,42 +44,36 @@ rule decode:
         version=version("decode"),
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(60),
         gpu=1,
     shell:
         "calcarine step decode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
 
 
-for decoder in decoders("all"):
-
-    rule:
-        name:
-            f"decode_group_{decoder}"
-        input:
-            [recording(subject) for subject in CONFIG.subjects],
-            embedding(CONFIG.decode[decoder].target),
-        output:
-            directory(TREE.group_model(f"decoder-{decoder}")),
-            [
-                directory(TREE.prediction(subject, f"decoder-{decoder}"))
-                for subject in CONFIG.subjects
-            ],
-        log:
-            TREE.log("decode-group", decoder),
-        benchmark:
-            TREE.benchmark("decode-group", decoder)
-        params:
-            config=TREE.config,
-            version=f"{settings_digest('decode-group', CONFIG, decoder)} {code_digest('decode-group')}",
-            decoder=decoder,
-        resources:
-            mem_mb=growing(6000),
-            runtime=480,
-            gpu=1,
-        shell:
-            "calcarine step decode-group {params.config} --name {params.decoder} --threads {threads}"
-            " > {log} 2>&1"
+rule decode_group:
+    input:
+        [recording(subject) for subject in CONFIG.subjects],
+        lambda wildcards: embedding(CONFIG.decode[wildcards.name].target),
+    output:
+        directory(TREE.group_model("decoder-{name}")),
+        [directory(TREE.prediction(subject, "decoder-{name}")) for subject in CONFIG.subjects],
+    wildcard_constraints:
+        name=choice(decoders("all")),
+    log:
+        TREE.log("decode-group", "{name}"),
+    benchmark:
+        TREE.benchmark("decode-group", "{name}")
+    params:
+        config=TREE.config,
+        version=version("decode-group"),
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(120),
+        gpu=1,
+    shell:
+        "calcarine step decode-group {params.config} --name {wildcards.name} --threads {threads}"
+        " > {log} 2>&1"
 
 
 rule over_time:
@@ -99,10 +93,34 @@ rule over_time:
         version=version("over-time"),
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(60),
     shell:
         "calcarine step over-time {params.config} --subject {wildcards.subject}"
         " --name {wildcards.name} --threads {threads} > {log} 2>&1"
+
+
+rule geometry:
+    input:
+        recording("{subject}"),
+        geometry_inputs,
+        CONFIG.stimuli,
+    output:
+        directory(TREE.geometry("{subject}", "{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.geometry),
+    log:
+        TREE.log("geometry", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("geometry", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("geometry"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "calcarine step geometry {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule reconstruct:
@@ -121,8 +139,31 @@ rule reconstruct:
         version=version("reconstruct"),
     resources:
         mem_mb=growing(4000),
-        runtime=240,
+        runtime=growing(60),
         gpu=1,
     shell:
         "calcarine step reconstruct {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
+
+
+rule caption:
+    input:
+        caption_sources,
+        recording("{subject}"),
+        CONFIG.stimuli,
+    output:
+        directory(TREE.captions("{subject}", "{name}")),
+    log:
+        TREE.log("caption", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("caption", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("caption"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+        gpu=1,
+    shell:
+        "calcarine step caption {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"

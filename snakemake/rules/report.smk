@@ -4,6 +4,7 @@
 rule evaluate:
     input:
         all_predictions,
+        all_geometry(),
         recording("{subject}"),
         [embedding(name) for name in CONFIG.embeddings],
     output:
@@ -11,6 +12,8 @@ rule evaluate:
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
         TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
+        TREE.selectivity("{subject}").with_suffix(".json"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -20,10 +23,29 @@ rule evaluate:
         version=version("evaluate"),
     resources:
         mem_mb=growing(4000),
-        runtime=60,
+        runtime=growing(60),
     shell:
         "calcarine step evaluate {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
+
+
+rule evaluate_group:
+    input:
+        all_geometry(),
+    output:
+        TREE.group_metrics,
+    log:
+        TREE.log("evaluate-group", "all"),
+    benchmark:
+        TREE.benchmark("evaluate-group", "all")
+    params:
+        config=TREE.config,
+        version=version("evaluate-group"),
+    resources:
+        mem_mb=growing(2000),
+        runtime=60,
+    shell:
+        "calcarine step evaluate-group {params.config} --threads {threads} > {log} 2>&1"
 
 
 rule report:
@@ -32,7 +54,9 @@ rule report:
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
         TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
         all_predictions,
+        all_geometry(),
         recording("{subject}"),
     output:
         TREE.page("{subject}"),
@@ -44,7 +68,7 @@ rule report:
         version=version("report"),
     resources:
         mem_mb=growing(3000),
-        runtime=30,
+        runtime=growing(30),
     shell:
         "calcarine step report {params.config} --subject {wildcards.subject} --threads {threads}"
         " > {log} 2>&1"
@@ -54,6 +78,7 @@ rule index:
     input:
         [TREE.page(subject) for subject in CONFIG.subjects],
         [TREE.metrics(subject) for subject in CONFIG.subjects],
+        group_scores(),
     output:
         TREE.index,
         TREE.description,

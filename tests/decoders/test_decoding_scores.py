@@ -1,12 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
-from calcarine.decoders.category_metrics import category_hits
+from calcarine.decoders.category_metrics import category_auc, category_hits
 from calcarine.decoders.decoding_scores import Scoring, combination_subsets, decoder_scores
 from calcarine.decoders.retrieval import brain_to_image, cosines, d_prime
 
@@ -176,13 +176,29 @@ def test_categories_equal_scikit_learn(rng):
     scores, _ = decoder_scores(predictions, codes, {"holdout": np.zeros(4)}, scoring)
     by_name = {s.metric: s for s in scores}
     guess = predictions.values.argmax(axis=1)
-    assert set(by_name) == {"accuracy", "balanced_accuracy"}
+    assert set(by_name) == {"accuracy", "balanced_accuracy", "auc"}
+    ranked = [roc_auc_score(shown == c, predictions.values[:, c]) for c in range(4)]
+    assert by_name["auc"].value == pytest.approx(np.mean(ranked), abs=1e-6)
+    assert by_name["auc"].chance == 0.5
     assert by_name["accuracy"].value == pytest.approx(accuracy_score(shown, guess))
     assert by_name["accuracy"].chance == pytest.approx(np.bincount(shown).max() / 90)
     expected = balanced_accuracy_score(shown, guess)
     assert by_name["balanced_accuracy"].value == pytest.approx(expected)
     assert by_name["balanced_accuracy"].chance == 0.25
     assert by_name["accuracy"].split == "leave-one-run-out"
+
+
+def test_areas_are_compared_within_folds():
+    """Each fold is perfect; across folds a shift of the scores would spoil the order."""
+    scores = np.array([[0.2, 0.8], [0.9, 0.1], [10.2, 5.8], [10.9, 5.1]])
+    codes = np.eye(2)[[1, 0, 1, 0]]
+    folds = np.array(["a", "a", "b", "b"])
+    assert category_auc(scores, codes, folds).tolist() == [1, 1, 1, 1]
+    assert category_auc(scores, codes, np.zeros(4)).mean() < 1
+    alone = category_auc(scores[:1], codes[:1], folds[:1])
+    assert np.isnan(alone).all()
+    tied = category_auc(np.zeros((4, 2)), codes, folds)
+    assert tied.tolist() == [0.5] * 4
 
 
 def test_tied_categories_share_the_hit():

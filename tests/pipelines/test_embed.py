@@ -23,7 +23,7 @@ def config(tmp_path, rng, tiny_clip_folder):
             "stimulus_id": list("abcde"),
             "file": [f"{i}.png" for i in range(5)],
             "concept": ["tool", "face", "n/a", "house", "face"],
-            "captions": [["one"], ["two", "three"], ["four"], ["five"], ["six"]],
+            "captions": [["one"], ["one two", "three"], ["four"], ["Two"], ["six"]],
         }
     )
     write_stimuli(stimuli / "stimuli.tsv", table)
@@ -39,6 +39,8 @@ def config(tmp_path, rng, tiny_clip_folder):
             "layer": {"model": clip, "layer": "visual.transformer.resblocks.1", "pooling": "mean"},
             "caption": {"model": clip, "input": "captions"},
             "category": {"model": "concept-codes", "input": "concepts"},
+            "words": {"model": "word-counts", "input": "captions"},
+            "words-of-pictures": {"model": "word-counts"},
             "odd": {"model": clip, "input": "concepts"},
             "codes-of-pictures": {"model": "concept-codes"},
         },
@@ -77,7 +79,14 @@ def test_two_runs_give_the_same_bytes(config, tmp_path):
         assert (again.layout.embedding("clip") / file).read_bytes() == first
 
 
-@pytest.mark.parametrize("name", ["odd", "codes-of-pictures"])
+def test_words_are_named_in_the_sidecar(config):
+    run(config, "words")
+    stored = read_embeddings(config.layout.embedding("words"))
+    assert stored.sidecar["words"] == ["one", "two"]
+    np.testing.assert_array_equal(stored.values, [[1, 0], [0.5, 0.5], [0, 0], [0, 1], [0, 0]])
+
+
+@pytest.mark.parametrize("name", ["odd", "codes-of-pictures", "words-of-pictures"])
 def test_concepts_and_networks_do_not_mix(config, name):
     with pytest.raises(CalcarineError, match=f"embeddings.{name}"):
         run(config, name)

@@ -8,7 +8,7 @@ from calcarine.data.responses import read_responses
 from calcarine.data.scores import read_scores
 from calcarine.data.standardize import Standardizer
 from calcarine.data.time_scores import read_time_scores
-from calcarine.encoders.ridge import RidgeCV
+from calcarine.encoders.ridge.estimators import RidgeCV
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines import encode, evaluate
 from calcarine.pipelines.evaluate_encoders import sensor_ceilings

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,8 +8,18 @@ from nilearn.datasets import load_fsaverage
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.cortex import plant_cortex
-from calcarine.data.phantom.regions import REGIONS, volume_affine, volume_shape
+from calcarine.data.phantom.object_parts import part_drive
+from calcarine.data.phantom.regions import (
+    ALL_REGIONS,
+    LATE_REGIONS,
+    add_late_patches,
+    choose_voxels,
+    volume_affine,
+    volume_shape,
+)
+from calcarine.data.phantom.scenes import factor_table, render_scene, sample_scenes
 from calcarine.data.phantom.tuning import factor_codes, gabor_energy
+from calcarine.data.phantom.wording import fine_codes, wording_codes, wordings
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +67,7 @@ def test_voxels_lie_in_the_cortical_ribbon(large):
 
 
 def test_patches_lie_where_they_should(large):
-    for region in REGIONS:
+    for region in ALL_REGIONS:
         for letter, sign, size in (("L", -1, region.left), ("R", 1, region.right)):
             voxels = large.voxels
             own = voxels[(voxels["roi"] == region.name) & (voxels["hemisphere"] == letter)]
@@ -66,12 +78,66 @@ def test_patches_lie_where_they_should(large):
                 assert gap < 10, (region.name, letter)
 
 
-def test_a_third_of_the_voxels_is_untuned(large, large_drive):
+def test_a_third_of_the_voxels_is_untuned_less_the_late_patches(large, large_drive):
     untuned = ~large.is_tuned
-    assert untuned.sum() == 300
+    late = large.voxels["roi"].isin([region.name for region in LATE_REGIONS])
+    assert late.sum() == 90
+    assert untuned.sum() == 300 - 90
     assert (large_drive[:, untuned] == 0).all()
     assert (large_drive[:, ~untuned].std(axis=0) > 0).all()
     assert (large.voxels.loc[untuned, "roi"] == "n/a").all()
+
+
+def test_late_patches_take_the_place_of_untuned_voxels_alone(rng):
+    before = choose_voxels(400, 250, np.random.default_rng(5))
+    after, origin = add_late_patches(before, 40, rng)
+    assert sorted(origin) == list(range(400))
+    place = ["i", "j", "k"]
+    assert after[place].equals(after[place].sort_values(place, ignore_index=True))
+    was = before.iloc[origin].reset_index(drop=True)
+    kept = was["roi"] != "n/a"
+    pd.testing.assert_frame_equal(after[kept], was[kept])
+    late = ~after["roi"].isin([*was["roi"].unique()])
+    assert late.sum() == 40
+    assert (was.loc[late, "roi"] == "n/a").all()
+    # an untuned voxel that is in no late patch is one that was there
+    rest = ~kept & ~late
+    pd.testing.assert_frame_equal(after[rest], was[rest])
+
+
+def test_too_few_untuned_voxels_for_the_late_patches_are_refused(rng):
+    full = choose_voxels(100, 98, np.random.default_rng(5))
+    with pytest.raises(CalcarineError, match=r"need \d+ untuned voxels to give way; of 100"):
+        add_late_patches(full, 40, rng)
+
+
+def test_late_voxels_respond_to_what_they_are_tuned_to(large, large_drive, many_scenes):
+    table = many_scenes.table
+    tuned_to = large.voxels["tuned_to"].to_numpy()
+    words = wordings(table["captions"].tolist())
+    details = fine_codes(table)
+
+    def explained(features, voxels):
+        design = np.column_stack([np.ones(len(features)), features])
+        fitted = design @ np.linalg.lstsq(design, voxels, rcond=None)[0]
+        return 1 - (voxels - fitted).var(axis=0) / voxels.var(axis=0)
+
+    assert explained(words, large_drive[:, tuned_to == "words"]).min() > 1 - 1e-9
+    assert explained(details, large_drive[:, tuned_to == "detail"]).min() > 1 - 1e-9
+    both = np.hstack([words, details, factor_codes(table)])
+    multimodal = large_drive[:, tuned_to == "multimodal"]
+    assert np.median(explained(both, multimodal)) < 0.4
+    assert explained(wording_codes(table), multimodal).min() > 1 - 1e-9
+
+
+def test_part_voxels_follow_the_object(large):
+    scene = sample_scenes(1, seed=4)[0]
+    moved = [replace(scene, x=x, y=y, count=1, size=0.3) for x, y in ((0.2, 0.3), (0.75, 0.7))]
+    pictures = np.stack([render_scene(s) for s in moved])
+    near, far = part_drive(pictures, factor_table(moved), large.tuning.parts)
+    other = replace(moved[0], category="face" if scene.category != "face" else "house")
+    changed = part_drive(render_scene(other)[None], factor_table([other]), large.tuning.parts)[0]
+    assert np.abs(near - far).mean() < 0.2 * np.abs(near - changed).mean()
 
 
 def test_linear_voxels_are_sums_over_factors_and_others_are_not(large, large_drive, many_scenes):
