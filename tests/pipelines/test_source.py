@@ -1,11 +1,17 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.pipelines import source
+from calcarine.pipelines import check, source
 from calcarine.pipelines.config import Config, parse_config
-from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
+from calcarine.pipelines.config_data import (
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+    Source,
+)
 
 
 def config_of(out: Path, modality: str = "fmri", **given) -> Config:
@@ -84,5 +90,8 @@ def test_a_subject_that_the_release_lacks_is_named(tmp_path):
 
 
 def test_every_kind_of_source_has_its_maker():
-    kinds = {"phantom", "phantom-meeg", "haxby2001", "bids"}
+    sections = get_args(get_args(Source)[0])
+    kinds = {section.model_fields["kind"].default for section in sections}
+    assert len(kinds) == len(sections) > 1
     assert set(source.SOURCES) == kinds
+    assert set(check.SOURCES) == kinds

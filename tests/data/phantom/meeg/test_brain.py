@@ -7,7 +7,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.cortex import plant_cortex
 from calcarine.data.phantom.meeg.brain import COURSES, MOMENT_NAM
 from calcarine.data.phantom.meeg.experiment import SensorExperiment, plan_recordings
-from calcarine.data.phantom.regions import REGIONS
+from calcarine.data.phantom.regions import ALL_REGIONS
 
 
 def test_the_cortex_is_that_of_the_fmri_phantom(brain, sensor_experiment):
@@ -19,7 +19,7 @@ def test_the_cortex_is_that_of_the_fmri_phantom(brain, sensor_experiment):
 
 
 def test_every_patch_has_a_latency():
-    assert set(COURSES) == {region.name for region in REGIONS}
+    assert set(COURSES) == {region.name for region in ALL_REGIONS}
 
 
 def test_latencies_stand_near_the_group_s(brain):
