@@ -114,7 +114,7 @@ def _phantom_meeg(config: Config) -> Found:
     source = config.source
     assert isinstance(source, PhantomMeegSource)
     experiment = sensor_experiment_of(config)
-    n_trials = source.n_train * source.n_train_repeats + source.n_test * source.n_test_repeats
+    n_trials = source.n_train + source.n_train_again + source.n_test * source.n_test_repeats
     n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
     problems, extents = [], []
     for subject in config.subjects:

@@ -43,7 +43,9 @@ class PhantomMeegSource(Section):
 
     kind: Literal["phantom-meeg"] = "phantom-meeg"
     n_train: int = Field(960, ge=60, description="Training scenes")
-    n_train_repeats: int = Field(1, ge=1, description="Times that each training scene is shown")
+    n_train_again: int = Field(
+        120, ge=0, description="How many of them are shown twice, so that noise can be estimated"
+    )
     n_test: int = Field(60, ge=12, description="Test scenes, shared by all subjects")
     n_held_out: int = Field(
         12, ge=0, description="How many of the test scenes show combinations kept out of training"
