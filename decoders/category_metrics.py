@@ -110,6 +110,6 @@ def category_metrics(
     areas = category_auc(scores, codes, np.zeros(len(scores)) if folds is None else folds)
     return [
         ItemMetric("accuracy", hits, float(counts.max() / len(codes)), 1.0, is_share=True),
-        ItemMetric("balanced_accuracy", hits * weights, 1 / n_shown, 1.0),
+        ItemMetric("balanced_accuracy", hits * weights, 1 / n_shown, 1.0, limits=(0.0, 1.0)),
         ItemMetric("auc", areas, 0.5, 1.0, is_share=True),
     ]
