@@ -102,9 +102,10 @@ class WeightedUnits:
         """Predict targets, float32 (n_items, embed_dim), from responses (n_items, n_units)."""
         own = self.weights_.get(subject)
         if own is None or responses.ndim != 2 or responses.shape[1] != len(own):
+            known = {name: len(weights) for name, weights in self.weights_.items()}
             raise CalcarineError(
-                f"the decoder weighs the units of { ({s: len(w) for s, w in self.weights_.items()}) }"
-                f"; got responses of shape {responses.shape} of sub-{subject}."
+                f"the decoder weighs the units of {known}, by subject; got responses of "
+                f"shape {responses.shape} of sub-{subject}. Use the units of the fit."
             )
         return self.decoder.predict(responses * own, subject)
 

@@ -14,8 +14,7 @@ from calcarine.decoders.generator import Sampling, load_generator
 N_STEPS = 2
 
 pytestmark = pytest.mark.slow
-CHILD = (
-    """
+CHILD = """
 import os, signal, sys
 from pathlib import Path
 from calcarine.encoders.phantom_training import Trainer
@@ -31,14 +30,12 @@ def killed(self):
 
 Trainer.step, train_phantom.SAVE_EVERY = killed, 1
 train_phantom._on_unseen = lambda seed, n_test, how: score(seed, 4, how)
-print(train_phantom.run("unclip", Path(sys.argv[1]), steps=%d, n_scenes=24))
+print(train_phantom.run("unclip", Path(sys.argv[1]), steps=int(sys.argv[3]), n_scenes=24))
 """
-    % N_STEPS
-)  # noqa: UP031  braces are Python's here
 
 
 def _train(out: Path, n_steps_until_death: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CHILD, str(out), str(n_steps_until_death)]
+    command = [sys.executable, "-c", CHILD, str(out), str(n_steps_until_death), str(N_STEPS)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
