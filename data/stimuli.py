@@ -1,6 +1,7 @@
 """The stimulus table of a data set: what was shown, where its picture is, what it is called."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -75,8 +76,10 @@ def parse_captions(text: str, where: str) -> list[str]:
 
 
 def _check_inside(table: Path, name: str, row: int) -> None:
-    folder = table.parent.resolve()
-    if name != NO_PICTURE and not (folder / name).resolve().is_relative_to(folder):
+    folder = table.parent.absolute()
+    # by name, not by target: a converter links folders of pictures that stay where they are
+    inside = Path(os.path.normpath(folder / name)).is_relative_to(folder)
+    if name != NO_PICTURE and not inside:
         raise CalcarineError(
             f"{table}, row {row + 2}: `file` {name!r} leads out of {folder}. "
             "Use a path below the folder of stimuli.tsv."

@@ -31,9 +31,14 @@ class BrainItems:
 
 
 def single_items(
-    responses: np.ndarray, trials: pd.DataFrame, fold: str, first_item: int
+    responses: np.ndarray,
+    trials: pd.DataFrame,
+    fold: str,
+    first_item: int,
+    brain: str = "measured",
+    seed: int = 0,
 ) -> BrainItems:
-    """Take each test trial as it is.
+    """Take each test trial by itself.
 
     Parameters
     ----------
@@ -45,12 +50,21 @@ def single_items(
         Name of the fold.
     first_item
         Number of the fold's first item.
+    brain
+        `measured`; `shuffled`: the trials' responses in random order; `noise`: standard normal
+        patterns.
+    seed
+        Seed of the order and of the noise.
     """
     names = sorted(set(trials["stimulus_id"]))
     item = first_item + np.searchsorted(names, trials["stimulus_id"].to_numpy(dtype=str))
-    return BrainItems(
-        np.asarray(responses, dtype=np.float32), _table(trials, item, fold, "measured", 1, "single")
-    )
+    rng = np.random.default_rng(derive_seed(seed, brain, fold, "single"))
+    values = np.asarray(responses, dtype=np.float32)
+    if brain == "shuffled":
+        values = values[rng.permutation(len(values))]
+    if brain == "noise":
+        values = rng.standard_normal(values.shape, dtype=np.float32)
+    return BrainItems(values, _table(trials, item, fold, brain, 1, "single"))
 
 
 def averaged_items(

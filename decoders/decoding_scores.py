@@ -165,7 +165,9 @@ def _metrics(
     """Measure some of the chosen items against the gallery of all of them."""
     gallery, match = _gallery(chosen, embeddings)
     if "concepts" in embeddings.sidecar:
-        return category_metrics(chosen.values[rows], gallery[match[rows]])
+        folds = chosen.items["fold"].to_numpy(dtype=str)[rows]
+        numbers = chosen.items["item"].to_numpy()[rows]
+        return category_metrics(chosen.values[rows], gallery[match[rows]], folds, numbers)
     means = np.stack([train_means[fold] for fold in chosen.items["fold"]])
     return retrieval_metrics(chosen.values, gallery, match, means, rows)
 
@@ -198,9 +200,10 @@ def _selections(predictions: Predictions, repeat_curve: bool) -> Iterator[tuple[
         for n_repeats in levels if repeat_curve else levels[-1:]:
             yield "", predictions.select("measured", int(n_repeats), averaging)
     for control, brain in BRAIN_CONTROLS.items():
-        chosen = predictions.select(brain, None, "signal")
-        if len(chosen.items):
-            yield f"/{control}", chosen
+        for averaging in ("signal", "single"):
+            chosen = predictions.select(brain, None, averaging)
+            if len(chosen.items):
+                yield f"/{control}", chosen
 
 
 def _subsets(

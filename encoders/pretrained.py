@@ -10,12 +10,17 @@ from huggingface_hub import snapshot_download
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import read_model
-from calcarine.encoders.voxel_encoder import KIND, VoxelEncoder
+from calcarine.encoders import banded_encoder, joint_encoder, voxel_encoder
+from calcarine.encoders.unit_space import SPACE_KEYS
 
 FILES = ("config.json", "model.safetensors", "README.md")
 BUNDLED = Path(__file__).parent / "weights" / "encoders"
 
-LOADERS: dict[str, Callable[[Path], Any]] = {KIND: VoxelEncoder.load}
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    voxel_encoder.KIND: voxel_encoder.VoxelEncoder.load,
+    banded_encoder.KIND: banded_encoder.BandedEncoder.load,
+    joint_encoder.KIND: joint_encoder.JointEncoder.load,
+}
 """What reads a model folder, by the `kind` of its config.json."""
 
 
@@ -60,13 +65,20 @@ def load_pretrained(
         encoder.to_surface(responses[0])
     """
     folder = _folder_of(str(name))
-    kind = read_model(folder)[0].get("kind")
+    config = read_model(folder)[0]
+    kind = config.get("kind")
     if kind not in LOADERS:
         raise CalcarineError(
             f"{folder} holds a model of kind {kind!r}, which is no encoder; encoders are of kind "
             f"{sorted(LOADERS)}."
         )
     encoder = LOADERS[kind](folder)
+    if encoder.units_sha != config["units_sha"]:
+        raise CalcarineError(
+            f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
+            f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
+        )
+    encoder.space = {key: config[key] for key in SPACE_KEYS if key in config}
     if units is not None:
         encoder.check_units(units)
     if check_embedding and hasattr(encoder, "check_embedding"):

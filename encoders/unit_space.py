@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.responses import units_sha
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Image
@@ -162,7 +163,7 @@ def _nearest_data(
 
 
 class InSpace:
-    """What knows where its units are: `to_volume` and `to_surface`.
+    """What every encoder with a units table knows: which units they are and where they lie.
 
     Attributes
     ----------
@@ -175,6 +176,27 @@ class InSpace:
     units: pd.DataFrame
     space: dict[str, Any]
     _nowhere: ClassVar[dict[str, Any]] = {}
+
+    @property
+    def units_sha(self) -> str:
+        """Hash of which units stand in which order (the voxel-mask hash)."""
+        return units_sha(self.units)
+
+    def check_units(self, units: pd.DataFrame) -> None:
+        """Refuse units other than those of the encoder.
+
+        Raises
+        ------
+        CalcarineError
+            Number, place or order of the units differ.
+        """
+        if units_sha(units) != self.units_sha:
+            raise CalcarineError(
+                f"this encoder predicts {len(self.units)} units of the mask "
+                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
+                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
+                "fit a new one."
+            )
 
     def to_volume(self, values: np.ndarray) -> "Nifti1Image":
         """Write one value a voxel, shape (n_units,) or (n_items, n_units), into a volume."""

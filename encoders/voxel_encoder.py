@@ -11,7 +11,6 @@ from calcarine import __version__
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.repeats import average_rows
-from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.pictures import as_pictures, holds_pictures
@@ -19,7 +18,7 @@ from calcarine.encoders.ridge.chunk_solver import Method
 from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
-from calcarine.encoders.unit_space import SPACE_KEYS, InSpace
+from calcarine.encoders.unit_space import InSpace
 
 if TYPE_CHECKING:
     from calcarine.encoders.embedding_models import EmbeddingModel
@@ -74,11 +73,6 @@ class VoxelEncoder(InSpace):
         self.search = search
         self.space: dict[str, Any] = {}
         self.embedding_model: EmbeddingModel | None = None
-
-    @property
-    def units_sha(self) -> str:
-        """Hash of which units stand in which order (the voxel-mask hash)."""
-        return units_sha(self.units)
 
     def fit(
         self,
@@ -195,22 +189,6 @@ class VoxelEncoder(InSpace):
         r = correlation(_flat(measured), _flat(self.predict(embeddings)))
         return r if self.n_times_ is None else r.reshape(len(self.units), self.n_times_)
 
-    def check_units(self, units: pd.DataFrame) -> None:
-        """Refuse units other than those of the encoder.
-
-        Raises
-        ------
-        CalcarineError
-            Number, place or order of the units differ.
-        """
-        if units_sha(units) != self.units_sha:
-            raise CalcarineError(
-                f"this encoder predicts {len(self.units)} units of the mask "
-                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
-                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
-                "fit a new one."
-            )
-
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder.
 
@@ -278,7 +256,6 @@ class VoxelEncoder(InSpace):
         tensors = {
             n: t.astype(np.float32) if t.dtype == np.float16 else t for n, t in tensors.items()
         }
-        encoder.space = {key: config[key] for key in SPACE_KEYS if key in config}
         encoder.coef_, encoder.intercept_ = tensors["coef"], tensors["intercept"]
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]

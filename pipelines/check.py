@@ -6,7 +6,12 @@ from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.kriegeskorte92 import FILE
-from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
+from calcarine.pipelines.check_meeg import (
+    epochs_extent,
+    meeg_extent,
+    recordings_extents,
+    release_problems,
+)
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
 from calcarine.pipelines.config_data import (
@@ -109,7 +114,7 @@ def _phantom_meeg(config: Config) -> Found:
     source = config.source
     assert isinstance(source, PhantomMeegSource)
     experiment = sensor_experiment_of(config)
-    n_trials = source.n_train * source.n_train_repeats + source.n_test * source.n_test_repeats
+    n_trials = source.n_train + source.n_train_again + source.n_test * source.n_test_repeats
     n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
     problems, extents = [], []
     for subject in config.subjects:
@@ -216,6 +221,8 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
     "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "recordings": recordings_extents,
+    "things-eeg2": release_problems,
+    "things-meg": release_problems,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
@@ -223,4 +230,5 @@ RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] 
     "dissimilarities": _dissimilarities,
     "eeg": meeg_extent,
     "meg": meeg_extent,
+    "epochs": epochs_extent,
 }

@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TinyModel = Literal["clip", "judge", "unclip"]
+TinyModel = Literal["clip", "judge", "unclip", "prefix"]
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -85,7 +85,7 @@ def step(
 
 @app.command()
 def train(
-    model: Annotated[TinyModel, typer.Argument(help="Which of the three.")],
+    model: Annotated[TinyModel, typer.Argument(help="Which of the four.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; training goes on beside it.")],
     steps: Annotated[int | None, typer.Option(help="Optimisation steps.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of scenes, weights and order.")] = 0,

@@ -24,18 +24,19 @@ from calcarine.pipelines.config_data import (
     ZscoreScaling,
 )
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
-from calcarine.pipelines.config_meeg import EegRecording, MegRecording
+from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
     Encoder,
     EvaluateSection,
+    IntegrationSection,
     ReconstructSection,
 )
 from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[
-    FmriRecording | EegRecording | MegRecording | DissimilarityRecording,
+    FmriRecording | EegRecording | MegRecording | EpochsRecording | DissimilarityRecording,
     Field(discriminator="modality"),
 ]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
@@ -64,6 +65,7 @@ class Config(Section):
     over_time: dict[Name, OverTimeSection] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
+    integration: dict[Name, IntegrationSection] = Field(default_factory=dict)
     caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
@@ -123,6 +125,11 @@ class Config(Section):
             routes = {"trials": caption.trials, "nearest": caption.nearest}
             drivers |= {f"caption.{name}.{key}": n for key, n in routes.items() if n is not None}
         _all_in(drivers, list(self.decode), "decode")
+        compared = {f"integration.{n}.joint": i.joint for n, i in self.integration.items()}
+        compared |= {
+            f"integration.{n}.rivals": r for n, i in self.integration.items() for r in i.rivals
+        }
+        _all_in(compared, list(self.encode), "encode")
         for name, decoder in self.decode.items():
             strangers = set(decoder.held_out_subjects)
             if strangers - set(self.subjects) or strangers == set(self.subjects):

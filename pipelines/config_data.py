@@ -7,7 +7,7 @@ from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
-from calcarine.pipelines.config_meeg import RecordingsSource
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 class BidsSource(Section):
@@ -43,7 +43,9 @@ class PhantomMeegSource(Section):
 
     kind: Literal["phantom-meeg"] = "phantom-meeg"
     n_train: int = Field(960, ge=60, description="Training scenes")
-    n_train_repeats: int = Field(1, ge=1, description="Times that each training scene is shown")
+    n_train_again: int = Field(
+        120, ge=0, description="How many of them are shown twice, so that noise can be estimated"
+    )
     n_test: int = Field(60, ge=12, description="Test scenes, shared by all subjects")
     n_held_out: int = Field(
         12, ge=0, description="How many of the test scenes show combinations kept out of training"
@@ -85,7 +87,9 @@ Source = Annotated[
     | PhantomMeegSource
     | Haxby2001Source
     | Kriegeskorte92Source
-    | RecordingsSource,
+    | RecordingsSource
+    | ThingsEeg2Source
+    | ThingsMegSource,
     Field(discriminator="kind"),
 ]
 
@@ -188,6 +192,12 @@ class RobustScaling(Section):
 
 class SplitSection(Section):
     """Which trials train, which choose, which test."""
+
+    @property
+    def unit(self) -> str:
+        """What is left out: `run`, or the column that names the groups of a declared split."""
+        is_column = self.by == "declared" and self.scheme == "leave-one-out"
+        return str(self.column) if is_column else self.by
 
     by: Literal["stimulus", "concept", "run", "session", "subject", "declared"] = Field(
         "stimulus", description="Unit that never stands on both sides"

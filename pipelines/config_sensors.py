@@ -42,7 +42,7 @@ class EegProjectSection(Section):
     kind: Literal["eeg-project"] = "eeg-project"
     hidden_dim: int = Field(128, ge=2, description="Width of the features")
     dropout: Share = Field(0.5, description="Dropout of the residual layer")
-    input_dropout: Share = Field(0.5, description="Samples left out of a step")
+    input_dropout: Share = Field(0.8, description="Samples left out of a step")
 
 
 class _TemporalSpatial(Section):
@@ -84,7 +84,7 @@ class SensorContrastiveSection(DecoderSection):
     """A network over sensors and time, trained contrastively beside a regression."""
 
     kind: Literal["sensor-contrastive"] = "sensor-contrastive"
-    network: Network = BrainModuleSection()
+    network: Network = EegProjectSection()
     hold_out: tuple[Label, ...] = Field(
         (), description="Subjects that a decoder of `all` is tested on, but never trained on"
     )
@@ -95,11 +95,11 @@ class SensorContrastiveSection(DecoderSection):
         0.75, ge=0, le=1, description="λ of the contrastive loss; the regression has 1 − λ"
     )
     mixco_share: float = Field(0.0, ge=0, le=1, description="First share of epochs with MixCo")
-    n_epochs: int = Field(40, ge=1, description="Passes over the training trials")
+    n_epochs: int = Field(30, ge=1, description="Passes over the training trials")
     batch_size: int = Field(128, ge=4, description="Trials in a batch: all are negatives")
-    learning_rate: float = Field(2e-3, gt=0, description="Peak of the one-cycle schedule")
-    weight_decay: float = Field(0.5, ge=0, description="AdamW decay of weight matrices")
-    patience: int = Field(10, ge=1, description="Epochs without a better validation loss")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak of the one-cycle schedule")
+    weight_decay: float = Field(1.0, ge=0, description="AdamW decay of weight matrices")
+    patience: int = Field(15, ge=1, description="Epochs without a better validation loss")
 
     @property
     def held_out_subjects(self) -> tuple[Label, ...]:

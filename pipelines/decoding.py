@@ -270,6 +270,9 @@ class _Parts:
         for level in range(2, n_repeats + 1):  # one repeat is averaged nowhere
             averaged = average_predictions(predicted, *where, level)
             self._keep(averaged.responses, averaged)
+        for brain in (b for b in BRAINS if b != "measured"):
+            items = single_items(responses, *where, brain, seed)
+            self._keep(fitted.predict(items.responses, subject, data.sensors), items)
         self.n_items += trials["stimulus_id"].nunique()
 
     def add_permuted(

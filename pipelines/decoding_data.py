@@ -13,7 +13,7 @@ from calcarine.decoders.meeg.sensors import Sensors, sensors_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_sensors import OverTimeSection
-from calcarine.pipelines.encode import penalty_groups
+from calcarine.pipelines.encoding_data import penalty_groups
 
 
 @dataclass(frozen=True)

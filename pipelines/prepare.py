@@ -15,6 +15,7 @@ from calcarine.data.glm import GlmModel
 from calcarine.data.leaks import check_leaks
 from calcarine.data.meeg.prepare import prepare_meeg
 from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
+from calcarine.data.meeg.ready_epochs import read_epochs
 from calcarine.data.meeg.trials import read_meeg_trials
 from calcarine.data.recorded_dissimilarities import profile_responses
 from calcarine.data.responses import write_responses
@@ -23,6 +24,7 @@ from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
+from calcarine.pipelines.config_meeg import EpochsRecording
 from calcarine.pipelines.meeg_reading import meeg_reading
 
 
@@ -127,11 +129,25 @@ def _prepare_meeg(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, responses)
 
 
+def _prepare_epochs(config: Config, subject: str) -> None:
+    recording = config.recording
+    assert isinstance(recording, EpochsRecording)
+    responses, quality = read_epochs(
+        config.bids, subject, recording.datatype, config.stimuli, recording.picks
+    )
+    trials = declare_split(responses.trials, config.split, config.seed)
+    window = responses.sidecar["times_s"][0], responses.sidecar["times_s"][-1]
+    check_leaks(trials, config.split.disjoint, window)
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, replace(responses, trials=trials))
+
+
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
     "fmri": _prepare_fmri,
     "dissimilarities": _prepare_dissimilarities,
     "eeg": _prepare_meeg,
     "meg": _prepare_meeg,
+    "epochs": _prepare_epochs,
 }
 
 

@@ -133,14 +133,16 @@ _FRONT_MATTER = (
 
 
 def _usage(name: str, config: Mapping[str, Any]) -> str:
-    embedding = config.get("embedding", {})
+    embeddings = config.get("embeddings") or [config.get("embedding", {})]
+    read = "; ".join(
+        f"`{e.get('model')}`, revision {str(e.get('revision'))[:12]}" for e in embeddings
+    )
     return (
         "\n## Use\n\n```python\nfrom calcarine.encoders import load_pretrained\n\n"
         f'encoder = load_pretrained("local-dir:{name}")  # or hf-hub:ORG/{name}\n'
         'responses = encoder.predict(["picture.png"])  # (n_pictures, n_units)\n'
         "encoder.units  # where each column lies\n```\n\n"
-        f"Pictures are embedded by `{embedding.get('model')}`, revision "
-        f"{str(embedding.get('revision'))[:12]}; another revision is refused.\n"
+        f"Stimuli are embedded by {read}; another revision is refused.\n"
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from calcarine.data.errors import CalcarineError
 from calcarine.data.haxby2001 import convert_haxby2001
 from calcarine.data.kriegeskorte92 import convert_kriegeskorte92
+from calcarine.data.meeg import things_eeg2, things_meg
 from calcarine.data.meeg.importing import Import, ImportedStimulus, import_recordings
 from calcarine.data.meeg.sample_tables import SampleTable
 from calcarine.data.phantom.bids_fmri import write_shared, write_subject
@@ -14,7 +15,7 @@ from calcarine.data.phantom.meeg.experiment import SensorExperiment
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
-from calcarine.pipelines.config_meeg import RecordingsSource
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 def experiment_of(config: Config) -> Experiment:
@@ -93,6 +94,25 @@ def _recordings(config: Config, subject: str | None) -> None:
         import_recordings(import_of(config), config.subjects, config.bids)
 
 
+def _things_eeg2(config: Config, subject: str | None) -> None:
+    source = config.source
+    assert isinstance(source, ThingsEeg2Source)
+    if subject is None:
+        convert = {"raw": things_eeg2.convert_raw, "preprocessed": things_eeg2.convert_preprocessed}
+        convert[source.layout](source.path, config.subjects, config.bids, source.pictures)
+
+
+def _things_meg(config: Config, subject: str | None) -> None:
+    source = config.source
+    assert isinstance(source, ThingsMegSource)
+    if subject is None:
+        facts = things_meg.Facts() if source.complete else None
+        if source.layout == "bids":
+            things_meg.convert_bids(source.path, config.subjects, config.bids, facts=facts)
+        else:
+            things_meg.convert_preprocessed(source.path, config.subjects, config.bids, facts)
+
+
 def _nothing(config: Config, subject: str | None) -> None:
     """Leave a BIDS data set where it stands."""
 
@@ -103,6 +123,8 @@ SOURCES: dict[str, Callable[[Config, str | None], None]] = {
     "haxby2001": _haxby2001,
     "kriegeskorte92": _kriegeskorte92,
     "recordings": _recordings,
+    "things-eeg2": _things_eeg2,
+    "things-meg": _things_meg,
     "bids": _nothing,
 }
 

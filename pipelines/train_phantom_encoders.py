@@ -35,17 +35,18 @@ def run(out: Path, subjects: Sequence[str] = ("01", "02"), seed: int = 0) -> lis
     config = encoder_config(work, subjects, seed)
     run_step("source", config)
     run_step("embed", config, name=EMBEDDING)
-    written = []
     for subject in subjects:
+        if (out / f"phantom-sub-{subject}").is_dir():
+            continue  # an interrupted call goes on with the next subject
         for step in ("source", "prepare"):
             run_step(step, config, subject=subject)
         run_step("encode", config, subject=subject, name=EMBEDDING)
         run_step("evaluate", config, subject=subject)
         folder = config.layout.model(subject, f"encoder-{EMBEDDING}")
         fields = {"licence": LICENCE}
-        written.append(export_model(folder, out / f"phantom-sub-{subject}", fields, half=True))
+        export_model(folder, out / f"phantom-sub-{subject}", fields, half=True)
     shutil.rmtree(work)
-    return written
+    return [out / f"phantom-sub-{subject}" for subject in subjects]
 
 
 def encoder_config(work: Path, subjects: Sequence[str], seed: int) -> Config:

@@ -191,10 +191,13 @@ def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list
         There are more sessions than training runs.
     """
     rng = np.random.default_rng(derive_seed(experiment.seed, "phantom", subject, "runs"))
-    repeats = {"train": 1, "test": experiment.n_test_repeats}
+    orders = {
+        "train": repeated_order(phase_ids(table, "train"), 1, rng),
+        "test": repeated_order(phase_ids(table, "test"), experiment.n_test_repeats, rng),
+    }
     planned = []
     for session, run, phase, ids in order_runs(
-        table, repeats, experiment.n_sessions, experiment.trials_per_run, rng
+        orders, experiment.n_sessions, experiment.trials_per_run, rng
     ):
         onsets = draw_onsets(len(ids), experiment.soa_s, rng)
         n_volumes = int(np.ceil((onsets[-1] + TAIL_S + experiment.duration_s) / experiment.tr_s))
@@ -202,9 +205,13 @@ def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list
     return planned
 
 
+def phase_ids(table: pd.DataFrame, phase: str) -> np.ndarray:
+    """List the `stimulus_id` of one phase's scenes."""
+    return table.loc[table["phase"] == phase, "stimulus_id"].to_numpy()
+
+
 def order_runs(
-    table: pd.DataFrame,
-    n_repeats: dict[str, int],
+    orders: dict[str, np.ndarray],
     n_sessions: int,
     trials_per_run: int,
     rng: np.random.Generator,
@@ -213,10 +220,8 @@ def order_runs(
 
     Parameters
     ----------
-    table
-        Stimulus table with `stimulus_id` and `phase`.
-    n_repeats
-        Times that each scene of a phase (`train`, `test`) is shown.
+    orders
+        `stimulus_id` of all trials of each phase (`train`, `test`), in order.
     n_sessions, trials_per_run
         Sessions, and most trials in a run.
     rng
@@ -232,10 +237,6 @@ def order_runs(
     CalcarineError
         There are more sessions than training runs.
     """
-    orders = {
-        phase: _repeats(table.loc[table["phase"] == phase, "stimulus_id"].to_numpy(), count, rng)
-        for phase, count in n_repeats.items()
-    }
     runs = {phase: _cut(order, trials_per_run) for phase, order in orders.items()}
     if n_sessions > len(runs["train"]):
         raise CalcarineError(
@@ -255,7 +256,7 @@ def _cut(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
     return np.array_split(order, -(-len(order) // trials_per_run))
 
 
-def _repeats(names: np.ndarray, n_repeats: int, rng: np.random.Generator) -> np.ndarray:
+def repeated_order(names: np.ndarray, n_repeats: int, rng: np.random.Generator) -> np.ndarray:
     """Repeat all scenes, each time in another order, never one twice in a row."""
     rounds: list[np.ndarray] = []
     while len(rounds) < n_repeats:

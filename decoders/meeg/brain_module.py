@@ -104,6 +104,15 @@ def dilated_blocks(n_in: int, hidden_dim: int, n_blocks: int, kernel_size: int) 
     return nn.Sequential(*layers)
 
 
+def unit_power(values: Tensor) -> Tensor:
+    """Bring every trial to a mean square of 1 over channels and samples.
+
+    Averages of repeats are quieter than single trials, and a network that was trained on these
+    would be used where it is another function.
+    """
+    return values / values.square().mean(dim=(1, 2), keepdim=True).clamp(min=1e-12).sqrt()
+
+
 class BrainModule(Trunk):
     """Trunk for time courses of sensors of any montage, known subjects and others.
 
@@ -147,7 +156,7 @@ class BrainModule(Trunk):
 
     def shared(self, virtual: Tensor) -> Tensor:
         """Map common channels to features, shape (n_trials, hidden_dim)."""
-        return self.out(self.aggregation(self.blocks(virtual)))
+        return self.out(self.aggregation(self.blocks(unit_power(virtual))))
 
     def forward(self, responses: Mapping[str, Tensor]) -> Tensor:
         """Map time courses to features.

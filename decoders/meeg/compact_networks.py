@@ -106,7 +106,7 @@ class EegProjectShape:
     kind: ClassVar[str] = "eeg-project"
     hidden_dim: int = 128
     dropout: float = 0.5
-    input_dropout: float = 0.5
+    input_dropout: float = 0.8
 
 
 class EegProject(OneMontage):
@@ -180,9 +180,11 @@ class TemporalSpatial(nn.Module):
                 "`pool_s`, or take a longer epoch."
             )
         n = shape.n_filters
+        # averaging and filtering over time are linear: in this order the mean of all filters'
+        # outputs is taken once, and filters work only where their output is kept
         self.layers = nn.Sequential(
-            nn.Conv2d(1, n, (1, kernel)),
-            nn.AvgPool2d((1, pool), (1, stride)),
+            nn.AvgPool2d((1, pool), 1),
+            nn.Conv2d(1, n, (1, kernel), (1, stride)),
             nn.BatchNorm2d(n),
             nn.ELU(),
             nn.Conv2d(n, n, (n_channels, 1)),

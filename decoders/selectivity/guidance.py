@@ -27,12 +27,16 @@ class Guidance:
     first, last
         The encoder pushes while √ᾱ (the share of signal in the latents) lies between these: there
         is nothing to see in pure noise, and late pushes only add texture.
+    max_push
+        Largest root mean square of a push, where the noise estimate has about one: a steeper
+        gradient is shortened, so that no step leaves what the denoiser knows.
     """
 
     scale: float = 20.0
     n_steps: int = 20
     first: float = 0.1
     last: float = 0.995
+    max_push: float = 0.3
 
 
 def mean_of(mixing: np.ndarray | torch.Tensor) -> Objective:
@@ -150,9 +154,8 @@ def synthesise(
         )
     parts = []
     for start in range(0, len(seeds), batch_size):
-        noise = [
-            torch.Generator("cpu").manual_seed(int(s)) for s in seeds[start : start + batch_size]
-        ]
+        own = seeds[start : start + batch_size]
+        noise = [torch.Generator("cpu").manual_seed(int(seed)) for seed in own]
         latents = _denoise(diffusion, encoder, objective, spread, noise, guidance)
         with torch.no_grad():
             shares = diffusion.decode(latents).clamp(0, 1)
@@ -182,12 +185,19 @@ def _denoise(
             if pushed:
                 epsilon = as_noise(output, given, signal, scheduler.config.prediction_type)
                 push = _push(diffusion, encoder, objective, given, epsilon, signal) / spread
-                epsilon = epsilon.detach() - guidance.scale * (1 - signal**2).sqrt() * push
+                push = guidance.scale * (1 - signal**2).sqrt() * push
+                epsilon = epsilon.detach() - _shortened(push, guidance.max_push)
                 output = from_noise(
                     epsilon, given.detach(), signal, scheduler.config.prediction_type
                 )
         latents = scheduler.step(output.detach(), t, latents, return_dict=False)[0]
     return latents
+
+
+def _shortened(push: torch.Tensor, largest: float) -> torch.Tensor:
+    """Shorten each picture's push to a largest root mean square."""
+    size = push.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return push * (largest / size.clamp_min(1e-12)).clamp(max=1.0)
 
 
 def _push(

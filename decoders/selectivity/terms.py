@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -89,7 +90,7 @@ def terms_of(sentence: str, known: frozenset[str]) -> list[str]:
     """
     out = []
     words = [singular(word, known) for word in words_of(sentence)]
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
         if word in FUNCTION_WORDS:
             continue
         out.append(word)

@@ -183,4 +183,17 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "separation method. Journal of Applied Physics 97:124905 (2005).",
         "10.1063/1.1935742",
     ),
+    "things-eeg2": (
+        "Gifford et al., 2022",
+        "Gifford AT, Dwivedi K, Roig G, Cichy RM. A large and rich EEG dataset for modeling human "
+        "visual object recognition. NeuroImage 264:119754 (2022).",
+        "10.1016/j.neuroimage.2022.119754",
+    ),
+    "things-meg": (
+        "Hebart et al., 2023",
+        "Hebart MN, Contier O, Teichmann L, et al. THINGS-data, a multimodal collection of "
+        "large-scale datasets for investigating object representations in human brain and "
+        "behavior. eLife 12:e82580 (2023).",
+        "10.7554/eLife.82580",
+    ),
 }

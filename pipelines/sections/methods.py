@@ -11,6 +11,7 @@ from calcarine.pipelines.config_models import (
     BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
+    JointEncoderSection,
     LdaDecoderSection,
     RidgeDecoderSection,
     RidgeEncoderSection,
@@ -68,6 +69,8 @@ def _data(config: Config) -> str:
         "kriegeskorte92": "The recording is that of a published study [kriegeskorte].",
         "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
         "recordings": "The recordings were converted from the files of a release.",
+        "things-eeg2": "The recordings are those of THINGS-EEG2 [things-eeg2].",
+        "things-meg": "The recordings are those of THINGS-MEG [things-meg].",
         "bids": "The recording was read from a data set.",
     }[config.source.kind]
     return (
@@ -134,6 +137,7 @@ RESPONSES: dict[str, Callable[[Any], str]] = {
     "fmri": _fmri_responses,
     "eeg": sensor_responses,
     "meg": sensor_responses,
+    "epochs": lambda recording: "Epochs were used as their publisher made them.",
     "dissimilarities": _recorded_dissimilarities,
 }
 
@@ -145,7 +149,7 @@ def _split(config: Config) -> str:
     how = {
         "holdout": "One set of test trials was held out, "
         + ("as the events declare" if split.by == "declared" else f"chosen by {split.by}"),
-        "leave-one-out": f"Each {split.by} was left out in turn",
+        "leave-one-out": f"Each {split.unit} was left out in turn",
     }[split.scheme]
     return (
         f"{how}. Checked never to stand on both sides: {', '.join(split.disjoint) or 'nothing'}. "
@@ -199,10 +203,30 @@ def _banded_encoder(section: BandedEncoderSection) -> str:
         f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
         "by exact cross-validation among training trials; scores are split over the embeddings by "
         "the product measure, whose parts add up"
+    ) + _trial_bands(section)
+
+
+def _trial_bands(section: BandedEncoderSection) -> str:
+    told = []
+    if section.history:
+        told.append(f"the {section.history} stimuli before the trial")
+    if section.behaviour:
+        told.append(f"behaviour ({', '.join(section.behaviour)})")
+    return f"; further bands: {' and '.join(told)}" if told else ""
+
+
+def _joint_encoder(section: JointEncoderSection) -> str:
+    return (
+        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
+        f"products of the first {section.n_axes} principal axes of each, found in training trials"
     )
 
 
-_ENCODERS: dict[str, Callable[..., str]] = {"ridge": _ridge_encoder, "banded": _banded_encoder}
+_ENCODERS: dict[str, Callable[..., str]] = {
+    "ridge": _ridge_encoder,
+    "banded": _banded_encoder,
+    "joint": _joint_encoder,
+}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:

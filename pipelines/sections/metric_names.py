@@ -33,6 +33,7 @@ WORDS: dict[str, str] = {
     "rsa_pearson_of_mean_rdm": "correlation with the mean of all subjects' dissimilarities",
     "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
+    "auc": "area under the ROC curve, one category against the others (chance 0.5)",
     "balanced_accuracy": "mean over categories of the share of items that were decoded",
     "brain_to_image_gallery_size": "pictures that each brain response is compared with",
     "two_way_identification_judge": "share of comparisons that the right picture wins in the "

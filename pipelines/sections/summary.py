@@ -12,6 +12,7 @@ from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.reconstruction import control_of, first_pictures
 from calcarine.pipelines.sections.score_rows import (
     comparison,
+    decoding_rows,
     interval_text,
     main_condition,
     main_decoder,
@@ -49,7 +50,8 @@ def asked(record: SubjectRecord) -> str:
     return (
         f"sub-{record.subject} saw {counted(trials['stimulus_id'].nunique(), 'stimulus')} in "
         f"{counted(len(trials), 'trial')} over {counted(len(runs), 'run')} while "
-        f"{len(record.units):,} {words} were recorded. {_division(trials, record.config.split.by)}"
+        f"{len(record.units):,} {words} were recorded. "
+        f"{_division(trials, record.config.split.unit)}"
     ).replace("stimuluss", "stimuli")
 
 
@@ -155,7 +157,7 @@ def _geometry(record: SubjectRecord) -> list[Answer]:
 def _decoding(record: SubjectRecord) -> list[Answer]:
     found: list[Answer] = []
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
-        rows = comparison(record.scores, "decode", target)
+        rows = decoding_rows(record.config, record.scores, target)
         decoder = main_decoder(record.config, target)
         model = next((m for m in rows["model"] if m in (decoder, f"decoder-{decoder}")), "")
         found += _answer(

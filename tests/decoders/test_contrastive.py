@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from calcarine.data.errors import CalcarineError
-from calcarine.decoders import contrastive_loss, training
+from calcarine.decoders import contrastive_loss
 from calcarine.decoders.contrastive import ContrastiveDecoder
 from calcarine.decoders.contrastive_loss import ContrastiveLoss, join_mixes
 from calcarine.decoders.contrastive_network import ContrastiveNetwork
@@ -13,6 +13,7 @@ from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
+from calcarine.encoders import training
 from calcarine.encoders.training import TrainingPlan
 
 SHAPE = ResidualMlpShape(48, 1, dropout=0.1, subject_dropout=0.1, voxel_dropout=0.2)

@@ -1,11 +1,17 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.pipelines import source
+from calcarine.pipelines import check, source
 from calcarine.pipelines.config import Config, parse_config
-from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
+from calcarine.pipelines.config_data import (
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+    Source,
+)
 
 
 def config_of(out: Path, modality: str = "fmri", **given) -> Config:
@@ -30,7 +36,7 @@ def test_the_experiment_takes_every_key_of_the_configuration(tmp_path):
 
 
 def test_the_sensor_experiment_takes_every_key_of_the_configuration(tmp_path):
-    given = {"n_train_repeats": 3, "montages": {"02": "biosemi32"}, "soa_s": 1.2, "amplitude": 0.5}
+    given = {"n_train_again": 30, "montages": {"02": "biosemi32"}, "soa_s": 1.2, "amplitude": 0.5}
     config = config_of(tmp_path, "eeg", kind="phantom-meeg", **given)
     experiment = source.sensor_experiment_of(config)
     for name, field in PhantomMeegSource.model_fields.items():
@@ -40,7 +46,8 @@ def test_the_sensor_experiment_takes_every_key_of_the_configuration(tmp_path):
 
 
 def test_sensors_are_simulated_for_eeg_and_meg_only(tmp_path):
-    small = {"n_train": 60, "n_test": 12, "n_test_repeats": 2, "n_voxels": 60, "n_sessions": 1}
+    small = {"n_train": 60, "n_train_again": 0, "n_test": 12, "n_test_repeats": 2}
+    small |= {"n_voxels": 60, "n_sessions": 1}
     config = config_of(tmp_path, "fmri", kind="phantom-meeg", **small)
     with pytest.raises(CalcarineError, match="recording.modality reads 'func'"):
         source.run(config, "01")
@@ -83,5 +90,8 @@ def test_a_subject_that_the_release_lacks_is_named(tmp_path):
 
 
 def test_every_kind_of_source_has_its_maker():
-    kinds = {"phantom", "phantom-meeg", "haxby2001", "bids"}
+    sections = get_args(get_args(Source)[0])
+    kinds = {section.model_fields["kind"].default for section in sections}
+    assert len(kinds) == len(sections) > 1
     assert set(source.SOURCES) == kinds
+    assert set(check.SOURCES) == kinds

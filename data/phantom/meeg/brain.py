@@ -23,7 +23,7 @@ from calcarine.data.phantom.meeg.noise import (
     White,
     square_root,
 )
-from calcarine.data.phantom.regions import HEMISPHERES, REGIONS
+from calcarine.data.phantom.regions import ALL_REGIONS, HEMISPHERES
 from calcarine.data.seeds import derive_seed
 
 # peak and width (standard deviation) of each patch's response in seconds: early areas first and
@@ -42,6 +42,10 @@ COURSES = {
     "food": (0.225, 0.032),
     "RSC": (0.240, 0.035),
     "pMTG": (0.260, 0.038),
+    "TOS": (0.155, 0.024),
+    "aFus": (0.235, 0.034),
+    "pSTS": (0.290, 0.040),
+    "AG": (0.310, 0.042),
 }
 MOMENT_NAM = 1.5
 """Moment of one dipole for a response of 1 % signal change at amplitude 1, in nA m."""
@@ -161,7 +165,7 @@ def _planted_dipoles(cortex: Cortex, rng: np.random.Generator) -> pd.DataFrame:
     """Take the tuned voxels as dipoles and give each patch its latency."""
     table = cortex.voxels[cortex.is_tuned].drop(columns=["hrf_peak_s", "hrf_width_s"])
     table = table.reset_index(names="voxel")
-    shift = {region.name: rng.normal(0, _LATENCY_SD_S) for region in REGIONS}
+    shift = {region.name: rng.normal(0, _LATENCY_SD_S) for region in ALL_REGIONS}
     peaks = {roi: round(peak + shift[roi], 4) for roi, (peak, _) in COURSES.items()}
     table["latency_s"] = table["roi"].map(peaks)
     table["width_s"] = table["roi"].map({roi: width for roi, (_, width) in COURSES.items()})

@@ -153,6 +153,19 @@ def head_position(experiment: SensorExperiment, subject: str, places: np.ndarray
     )
 
 
+def _head_shape() -> mne.channels.DigMontage:
+    """Give what a stylus would digitise before MEG: three landmarks and points on the scalp."""
+    points = _electrodes(mne.channels.make_standard_montage("biosemi64").ch_names, 1.0)
+    landmarks = points.get_montage().get_positions()
+    return mne.channels.make_dig_montage(
+        nasion=landmarks["nasion"],
+        lpa=landmarks["lpa"],
+        rpa=landmarks["rpa"],
+        hsp=np.array(list(landmarks["ch_pos"].values())),
+        coord_frame=landmarks["coord_frame"],
+    )
+
+
 def meg_device(experiment: SensorExperiment, subject: str) -> Device:
     """Seat a subject under the helmet of a Neuromag system."""
     info = mne.channels.read_meg_canonical_info("neuromag")
@@ -162,8 +175,8 @@ def meg_device(experiment: SensorExperiment, subject: str) -> Device:
     with info._unlock():
         info["sfreq"] = experiment.sampling_rate_hz
         info["lowpass"], info["highpass"] = experiment.sampling_rate_hz / 2, 0.0
-        info["dig"] = _electrodes(["Cz"], 1.0)["dig"]
         info["dev_head_t"]["trans"] = head_position(experiment, subject, places)
+    info.set_montage(_head_shape(), verbose="ERROR")
     return Device("meg", info, np.eye(len(picks)), info, "neuromag")
 
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.phantom.experiment import Experiment, ShownScenes, order_runs
+from calcarine.data.phantom.experiment import (
+    Experiment,
+    ShownScenes,
+    order_runs,
+    phase_ids,
+    repeated_order,
+)
 from calcarine.data.seeds import derive_seed
 
 LEAD_S = 4.0
@@ -18,8 +24,9 @@ class SensorExperiment:
 
     Attributes
     ----------
-    n_train, n_train_repeats
-        Training scenes, and times that each is shown.
+    n_train, n_train_again
+        Training scenes, and how many of them are shown a second time: noise can be told from
+        signal where something is repeated.
     n_test, n_held_out, n_test_repeats
         Test scenes, how many of them show combinations of factors that no training scene has, and
         times that each is shown.
@@ -42,7 +49,7 @@ class SensorExperiment:
     """
 
     n_train: int = 960
-    n_train_repeats: int = 1
+    n_train_again: int = 120
     n_test: int = 60
     n_held_out: int = 12
     n_test_repeats: int = 12
@@ -92,19 +99,28 @@ def plan_recordings(
     Raises
     ------
     CalcarineError
-        There are more sessions than training runs, or the jitter is larger than the interval.
+        There are more sessions than training runs, the jitter is larger than the interval, or
+        more scenes are to be shown again than there are.
     """
     if experiment.soa_jitter_s >= experiment.soa_s:
         raise CalcarineError(
             f"source.soa_jitter_s is {experiment.soa_jitter_s:g} s; it must be below "
             f"source.soa_s, {experiment.soa_s:g} s, so that pictures come one after the other."
         )
+    if experiment.n_train_again > experiment.n_train:
+        raise CalcarineError(
+            f"source.n_train_again is {experiment.n_train_again}, but there are only "
+            f"{experiment.n_train} training scenes (source.n_train). Ask for fewer."
+        )
     rng = np.random.default_rng(derive_seed(experiment.seed, "phantom-meeg", subject, "runs"))
-    repeats = {"train": experiment.n_train_repeats, "test": experiment.n_test_repeats}
+    orders = {
+        "train": _train_order(phase_ids(scenes.table, "train"), experiment.n_train_again, rng),
+        "test": repeated_order(phase_ids(scenes.table, "test"), experiment.n_test_repeats, rng),
+    }
     planned = []
     rate = experiment.sampling_rate_hz
     for session, run, phase, ids in order_runs(
-        scenes.table, repeats, experiment.n_sessions, experiment.trials_per_run, rng
+        orders, experiment.n_sessions, experiment.trials_per_run, rng
     ):
         jitter = experiment.soa_jitter_s * rng.uniform(-1, 1, len(ids))
         onsets_s = LEAD_S + np.r_[0.0, np.cumsum(experiment.soa_s + jitter[1:])]
@@ -112,3 +128,12 @@ def plan_recordings(
         n_samples = int(samples[-1] + np.ceil((experiment.duration_s + TAIL_S) * rate))
         planned.append(PlannedRecording(session, run, phase, ids, samples, n_samples))
     return planned
+
+
+def _train_order(names: np.ndarray, n_again: int, rng: np.random.Generator) -> np.ndarray:
+    """Mix all scenes with the second showing of some, never one twice in a row."""
+    shown = np.concatenate([names, rng.permutation(names)[:n_again]])
+    while True:
+        order = rng.permutation(shown)
+        if not (order[1:] == order[:-1]).any():
+            return np.asarray(order)

@@ -13,7 +13,11 @@ from calcarine.decoders.decoding_trials import DecodesOthers, DecodingTrials
 from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.meeg.brain_module import BrainModuleShape, dilated_blocks
 from calcarine.decoders.meeg.channel_transformer import ChannelTransformerShape
-from calcarine.decoders.meeg.compact_networks import EegProjectShape, TsConvShape
+from calcarine.decoders.meeg.compact_networks import (
+    EegProjectShape,
+    TemporalSpatial,
+    TsConvShape,
+)
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
@@ -113,6 +117,27 @@ def test_every_network_is_in_the_registry():
         assert shape_of(kind, {}) == shape
     with pytest.raises(CalcarineError, match="no network 'transformer'"):
         shape_of("transformer", {})
+
+
+def test_the_size_of_a_trial_does_not_matter_to_the_brain_module():
+    sensors = montage(6, 0)
+    inputs = {"01": NetworkInput(6, N_TIMES, STEP_S, sensors.positions)}
+    network = ContrastiveNetwork(inputs, EMBED_DIM, SMALL["brain-module"]).eval()
+    network.trunk.mixing.bias.data.zero_()
+    values = torch.randn(3, 6, N_TIMES)
+    torch.testing.assert_close(
+        network({"01": values})[0], network({"01": 0.3 * values})[0], atol=1e-5, rtol=1e-4
+    )
+
+
+def test_temporal_filters_before_the_mean_or_after_it_are_the_same():
+    filters = TemporalSpatial(7, 60, 0.01, TsConvShape(n_filters=5)).eval()
+    values = torch.randn(3, 1, 7, 60)
+    pool, convolution = filters.layers[:2]
+    plain = torch.nn.functional.conv2d(values, convolution.weight, convolution.bias)
+    expected = torch.nn.functional.avg_pool2d(plain, (1, 20), (1, 2))  # as the paper has them
+    assert pool.kernel_size == (1, 20)
+    torch.testing.assert_close(convolution(pool(values)), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_the_receptive_field_grows_with_dilation():

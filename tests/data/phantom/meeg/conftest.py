@@ -14,6 +14,7 @@ RATE_HZ = 200.0
 def sensor_experiment():
     return SensorExperiment(
         n_train=60,
+        n_train_again=12,
         n_test=12,
         n_held_out=5,
         n_test_repeats=3,
