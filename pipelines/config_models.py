@@ -159,6 +159,9 @@ class RidgeDecoderSection(DecoderSection):
 
     kind: Literal["ridge"] = "ridge"
     n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
+    weigh_units: bool = Field(
+        False, description="Weigh units by how well the target predicts them in training trials"
+    )
 
 
 class LdaDecoderSection(DecoderSection):
@@ -178,10 +181,13 @@ class ContrastiveDecoderSection(DecoderSection):
 
     kind: Literal["contrastive"] = "contrastive"
     hidden_dim: int = Field(256, ge=8, description="Width of the trunk")
-    n_blocks: int = Field(2, ge=0, description="Residual blocks")
+    n_blocks: int = Field(1, ge=0, description="Residual blocks")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropout of the trunk")
     subject_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after the subject layer")
-    voxel_dropout: float = Field(0.8, ge=0, lt=1, description="Voxels left out of a step")
+    voxel_dropout: float = Field(0.3, ge=0, lt=1, description="Voxels left out of a step")
+    weigh_units: bool = Field(
+        True, description="Weigh units by how well the target predicts them in training trials"
+    )
     n_epochs: int = Field(120, ge=1, description="Passes over the training trials")
     batch_size: int = Field(128, ge=4, description="Trials in a batch")
     learning_rate: float = Field(1e-3, gt=0, description="Peak of the one-cycle schedule")
