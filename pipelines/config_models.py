@@ -159,6 +159,12 @@ class RidgeDecoderSection(DecoderSection):
 
     kind: Literal["ridge"] = "ridge"
     n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
+    max_working_gb: float = Field(
+        4.0,
+        gt=0,
+        description="Memory of the solver beside the data; where the exact solution takes more, "
+        "responses are projected onto random directions, which the model's folder says",
+    )
 
 
 class LdaDecoderSection(DecoderSection):

@@ -24,7 +24,7 @@ from calcarine.pipelines.config_sensors import (
 
 
 def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder:
-    return RidgeDecoder(section.n_folds)
+    return RidgeDecoder(section.n_folds, int(section.max_working_gb * 2**30))
 
 
 def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path) -> Decoder:
