@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from calcarine.data.stored_rows import StoredRows
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
     check_units,
@@ -55,8 +56,9 @@ class RidgeDecoder:
         n_folds = None if self.n_folds is None else min(self.n_folds, n_groups)
         responses = flat_responses(data.responses)
         (n_trials, n_units), n_targets = responses.shape, data.targets.shape[1]
-        limit = self.max_working_bytes
-        settings = settings_within(n_trials, n_units, n_targets, n_folds or n_groups, limit)
+        sizes = (n_trials, n_units, n_targets, n_folds or n_groups)
+        is_stored = isinstance(responses, StoredRows)
+        settings = settings_within(*sizes, self.max_working_bytes, is_stored)
         found = solve_ridge(responses, data.targets, data.groups, None, n_folds, settings=settings)
         self.coef_ = np.asarray(found.coef, dtype=np.float32)
         self.intercept_ = np.asarray(found.intercept, dtype=np.float32)

@@ -9,16 +9,23 @@ _AXES_TO_TRY = (4096, 2048, 1024, 512, 256)
 
 
 def settings_within(
-    n_samples: int, n_features: int, n_targets: int, n_folds: int | None, limit: int
+    n_samples: int,
+    n_features: int,
+    n_targets: int,
+    n_folds: int,
+    limit: int,
+    on_disk: bool = False,
 ) -> RidgeSettings:
     """Solve exactly where memory allows it, and along random directions where it does not.
 
     Parameters
     ----------
     n_samples, n_features, n_targets, n_folds
-        Of the fit; `n_folds` None leaves out one sample at a time at most.
+        Of the fit.
     limit
         Bytes beside inputs and weights. Below 1 GB the defaults serve.
+    on_disk
+        Whether features are `StoredRows`, which are never copied into another order.
 
     Returns
     -------
@@ -30,12 +37,11 @@ def settings_within(
     CalcarineError
         Even 256 random directions would take more.
     """
-    n_folds = n_samples if n_folds is None else n_folds
 
     def needed(n_axes: int, is_projected: bool) -> int:
         sizes = Sizes(
             n_samples, n_features, n_targets, n_axes, n_folds, n_folds, blas_threads(),
-            sorted_copy=True, is_projected=is_projected,
+            sorted_copy=not on_disk, is_projected=is_projected,
         )  # fmt: skip
         return working_set_bytes(sizes, 64)
 

@@ -57,11 +57,11 @@ def test_exact_where_memory_allows_it():
     assert small == DEFAULT
     larger = settings_within(9000, 3000, 512, 5, 4 * 2**30)
     assert (larger.route, larger.max_working_bytes) == ("auto", 4 * 2**30)
-    large = settings_within(27_000, 50_000, 512, 5, 4 * 2**30)
+    large = settings_within(27_000, 50_000, 512, 5, 4 * 2**30, on_disk=True)
     assert large.route == "random"
     assert large.max_axes >= 1024
     with pytest.raises(CalcarineError, match="Allow more"):
-        settings_within(27_000, 50_000, 512, 5, 2**28)
+        settings_within(27_000, 50_000, 512, 5, 2**28, on_disk=True)
 
 
 def test_features_on_disk_are_projected_as_those_in_memory(tmp_path, rng):
