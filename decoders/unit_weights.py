@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.stored_rows import take_rows, times
 from calcarine.decoders.decoding_trials import Decoder, DecodingTrials
-from calcarine.encoders.ridge.estimators import RidgeCV
+from calcarine.encoders.ridge.solver import solve_ridge
 
 WEIGHTED = "unit_weight."
 _MAX_AXES = 256
@@ -37,7 +38,7 @@ def unit_weights(responses: np.ndarray, targets: np.ndarray, groups: np.ndarray)
     """
     n_folds = min(5, len(np.unique(groups)))
     axes = _leading_axes(np.asarray(targets, dtype=np.float64))
-    score = RidgeCV(n_folds=n_folds).fit(axes, responses, groups).cv_score_
+    score = solve_ridge(axes, responses, groups, None, n_folds).cv_score
     explained = np.clip(np.nan_to_num(score), 0, None)
     size = float(np.sqrt(np.mean(explained**2)))
     if size == 0:
@@ -91,10 +92,12 @@ class WeightedUnits:
                     f"responses of sub-{subject} have shape {data.responses.shape}; units are "
                     "weighted where there is one response a trial. Remove `weigh_units`."
                 )
-            rows = ~data.is_validation if self.uses_validation else slice(None)
-            own = unit_weights(data.responses[rows], data.targets[rows], data.groups[rows])
+            is_left_out = data.is_validation & self.uses_validation
+            rows = np.flatnonzero(~is_left_out)
+            responses = take_rows(data.responses, rows)
+            own = unit_weights(responses, data.targets[rows], data.groups[rows])
             self.weights_[subject] = own
-            weighted[subject] = replace(data, responses=data.responses * own)
+            weighted[subject] = replace(data, responses=times(data.responses, own))
         self.decoder.fit(weighted)
         return self
 
@@ -107,7 +110,7 @@ class WeightedUnits:
                 f"the decoder weighs the units of {known}, by subject; got responses of "
                 f"shape {responses.shape} of sub-{subject}. Use the units of the fit."
             )
-        return self.decoder.predict(responses * own, subject)
+        return self.decoder.predict(times(responses, own), subject)
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores: the decoder's own, and the weights."""

@@ -300,9 +300,10 @@ class VoxelEncoder(InSpace):
 
 
 def _flat(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1)
+    return values if values.ndim == 2 else values.reshape(len(values), -1)
 
 
 def _group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    names = np.unique(groups)
-    return average_rows(values, [np.flatnonzero(groups == name) for name in names])
+    order = np.argsort(groups, kind="stable")
+    first = np.unique(groups[order], return_index=True)[1]
+    return average_rows(values, np.split(order, first[1:]))

@@ -162,6 +162,12 @@ class RidgeDecoderSection(DecoderSection):
     weigh_units: bool = Field(
         False, description="Weigh units by how well the target predicts them in training trials"
     )
+    max_working_gb: float = Field(
+        4.0,
+        gt=0,
+        description="Memory of the solver beside the data; where the exact solution takes more, "
+        "responses are projected onto random directions, which the model's folder says",
+    )
 
 
 class LdaDecoderSection(DecoderSection):

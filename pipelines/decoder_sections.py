@@ -25,7 +25,8 @@ from calcarine.pipelines.config_sensors import (
 
 
 def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder:
-    return _weighted(section, RidgeDecoder(section.n_folds))
+    plain = RidgeDecoder(section.n_folds, int(section.max_working_gb * 2**30))
+    return _weighted(section, plain)
 
 
 def _weighted(section: RidgeDecoderSection | ContrastiveDecoderSection, plain: Decoder) -> Decoder:
