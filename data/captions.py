@@ -10,6 +10,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.tables import write_tsv
 
 UNIT_COLUMNS = (
     "kind",
@@ -58,8 +59,8 @@ def write_captions(folder: Path, captions: Captions) -> None:
     for name in LISTS:
         units[name] = [json.dumps(list(own), ensure_ascii=False) for own in units[name]]
     with new_folder(folder) as temporary:
-        _write(units, temporary / "units.tsv")
-        _write(captions.trials[list(TRIAL_COLUMNS)], temporary / "trials.tsv")
+        write_tsv(temporary / "units.tsv", units)
+        write_tsv(temporary / "trials.tsv", captions.trials[list(TRIAL_COLUMNS)])
         for name, array in sorted(captions.arrays.items()):
             np.save(temporary / f"{name}.npy", array)
         facts = captions.sidecar | {"arrays": sorted(captions.arrays)}
@@ -67,12 +68,6 @@ def write_captions(folder: Path, captions: Captions) -> None:
             json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
             encoding="utf-8",
         )
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(
-        path, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
-    )
 
 
 def read_captions(folder: Path) -> Captions:

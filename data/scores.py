@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from scipy.stats import norm as normal
 from scipy.stats import t as student_t
 
-from calcarine.data.atomic import new_file
+from calcarine.data.tables import write_tsv
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,7 @@ SCORE_COLUMNS = tuple(Score.__dataclass_fields__)
 
 def write_scores(path: Path, scores: Iterable[Score]) -> None:
     """Write `metrics.tsv` with six significant digits, so that equal runs give equal bytes."""
-    table = pd.DataFrame([asdict(s) for s in scores], columns=list(SCORE_COLUMNS))
-    with new_file(path) as temporary:
-        table.to_csv(
-            temporary,
-            sep="\t",
-            index=False,
-            na_rep="n/a",
-            float_format="%.6g",
-            lineterminator="\n",
-        )
+    write_tsv(path, pd.DataFrame([asdict(s) for s in scores], columns=list(SCORE_COLUMNS)))
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -86,6 +77,7 @@ def bootstrap_interval(
     level: float = 0.95,
     median: bool = False,
     clusters: np.ndarray | None = None,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
     """Give the percentile interval of a mean or a median, items drawn with replacement.
 
@@ -104,6 +96,8 @@ def bootstrap_interval(
     clusters
         Cluster of each item, shape (n_items,): items that depend on each other, as those of one
         fold do, are drawn together. Without it every item stands for itself.
+    limits
+        Where the summary can lie at all: the widening for few clusters does not know.
 
     Returns
     -------
@@ -125,7 +119,9 @@ def bootstrap_interval(
     if clusters is None:
         return float(low), float(high)
     middle, wider = float(np.median(summaries)), _few_clusters(len(table), level)
-    return middle + wider * float(low - middle), middle + wider * float(high - middle)
+    ends = middle + wider * (np.array([low, high]) - middle)
+    low, high = np.clip(ends, *limits)
+    return float(low), float(high)
 
 
 def _few_clusters(n_clusters: int, level: float) -> float:
@@ -176,7 +172,7 @@ def share_interval(
     values = values[is_known]
     groups = np.arange(len(values)) if clusters is None else np.asarray(clusters)[is_known]
     is_plain = clusters is None and np.isin(values, (0.0, 1.0)).all()
-    ends = bootstrap_interval(values, seed, n_draws, level, clusters=groups)
+    ends = bootstrap_interval(values, seed, n_draws, level, clusters=groups, limits=(0.0, 1.0))
     n_independent = len(np.unique(groups))
     if n_independent >= 2 and (is_plain or ends[0] == ends[1]):
         n_hits = round(values.mean() * n_independent)

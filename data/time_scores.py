@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_file
+from calcarine.data.tables import write_tsv
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,7 @@ _TEXT = ("subject", "stage", "model", "target", "metric", "split", "window")
 
 def write_time_scores(path: Path, scores: Iterable[TimeScore]) -> None:
     """Write `over_time.tsv` with six significant digits, so that equal runs give equal bytes."""
-    table = pd.DataFrame([asdict(s) for s in scores], columns=list(TIME_COLUMNS))
-    with new_file(path) as temporary:
-        table.to_csv(
-            temporary,
-            sep="\t",
-            index=False,
-            na_rep="n/a",
-            float_format="%.6g",
-            lineterminator="\n",
-        )
+    write_tsv(path, pd.DataFrame([asdict(s) for s in scores], columns=list(TIME_COLUMNS)))
 
 
 def read_time_scores(path: Path) -> pd.DataFrame:

@@ -166,7 +166,8 @@ def _metrics(
     gallery, match = _gallery(chosen, embeddings)
     if "concepts" in embeddings.sidecar:
         folds = chosen.items["fold"].to_numpy(dtype=str)[rows]
-        return category_metrics(chosen.values[rows], gallery[match[rows]], folds)
+        numbers = chosen.items["item"].to_numpy()[rows]
+        return category_metrics(chosen.values[rows], gallery[match[rows]], folds, numbers)
     means = np.stack([train_means[fold] for fold in chosen.items["fold"]])
     return retrieval_metrics(chosen.values, gallery, match, means, rows)
 

@@ -1,5 +1,6 @@
 """What decoders are fitted on, and what every decoder can do."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -159,7 +160,8 @@ def flat_responses(responses: np.ndarray) -> np.ndarray:
 
     Responses without time stay as they are.
     """
-    return np.asarray(responses).reshape(len(responses), -1)
+    # spelled out: NumPy cannot infer a length where there is no trial
+    return np.asarray(responses).reshape(len(responses), math.prod(np.shape(responses)[1:]))
 
 
 def check_units(responses: np.ndarray, n_units: int, kind: str) -> None:

@@ -23,7 +23,8 @@ from calcarine.decoders.selectivity.keywords import Mining
 from calcarine.decoders.selectivity.unit_sets import UnitSets, unit_sets
 from calcarine.decoders.selectivity.validation import cooccurring_terms
 from calcarine.decoders.text_judges import load_text_judge
-from calcarine.encoders.bootstrap_weights import block_draws, bootstrap_weights
+from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
+from calcarine.encoders.ridge.streaming import RidgeStatistics
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
@@ -174,9 +175,13 @@ def _training_trials(
 
 
 def _refits(fitted: _Fitted, alpha: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
-    for weights in bootstrap_weights(
-        fitted.features, fitted.responses, fitted.blocks, alpha, draws
-    ):
+    if len(np.unique(fitted.blocks)) < 2:
+        raise CalcarineError(
+            "the reliability of captions needs two sessions (or runs) at least to draw from. Write "
+            "`resample: run` where there is only one session."
+        )
+    sums = RidgeStatistics.from_arrays(fitted.features, fitted.responses, fitted.blocks).blocks()
+    for weights in drawn_weights(sums, alpha, draws):
         yield weights.T
 
 

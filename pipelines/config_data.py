@@ -193,6 +193,12 @@ class RobustScaling(Section):
 class SplitSection(Section):
     """Which trials train, which choose, which test."""
 
+    @property
+    def unit(self) -> str:
+        """What is left out: `run`, or the column that names the groups of a declared split."""
+        is_column = self.by == "declared" and self.scheme == "leave-one-out"
+        return str(self.column) if is_column else self.by
+
     by: Literal["stimulus", "concept", "run", "session", "subject", "declared"] = Field(
         "stimulus", description="Unit that never stands on both sides"
     )

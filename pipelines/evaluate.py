@@ -13,6 +13,7 @@ from calcarine.data.predictions import Predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.tables import tsv_text, write_tsv
 from calcarine.data.time_scores import TimeScore, write_time_scores
 from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.band_metrics import band_scores
@@ -72,8 +73,7 @@ def run(config: Config, subject: str) -> None:
     write_scores(layout.metrics(subject), scores)
     write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
-    with new_file(layout.unit_scores(subject)) as temporary:
-        temporary.write_text(_tsv(units), encoding="utf-8")
+    write_tsv(layout.unit_scores(subject), units)
 
 
 def split_name(config: Config) -> str:
@@ -134,12 +134,6 @@ def _planted(
     )
 
 
-def _tsv(table: pd.DataFrame) -> str:
-    return str(
-        table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
-    )
-
-
 def _write_gzip(path: Path, table: pd.DataFrame) -> None:
     """Write a compressed table without name and time, so that equal tables give equal bytes."""
     with (
@@ -147,4 +141,4 @@ def _write_gzip(path: Path, table: pd.DataFrame) -> None:
         temporary.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed,
     ):
-        packed.write(_tsv(table).encode())
+        packed.write(tsv_text(table).encode())

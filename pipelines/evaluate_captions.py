@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_file, write_json
+from calcarine.data.atomic import write_json
 from calcarine.data.captions import Captions, read_captions
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import read_predictions
@@ -14,6 +14,7 @@ from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.tables import write_tsv
 from calcarine.decoders.selectivity.records import records_of
 from calcarine.decoders.selectivity.terms import terms_of, words_of
 from calcarine.decoders.selectivity.validation import Thresholds, rho_given, validate_captions
@@ -191,11 +192,7 @@ def write_selectivity(config: Config, subject: str, tables: Sequence[pd.DataFram
     for name in ("keywords", "evidence", "cooccurring"):
         if name in flat:
             flat[name] = ["; ".join(own) for own in flat[name]]
-    with new_file(path) as temporary:
-        flat.to_csv(
-            temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g",
-            lineterminator="\n",
-        )  # fmt: skip
+    write_tsv(path, flat)
     write_json(path.with_suffix(".json"), records)
 
 

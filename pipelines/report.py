@@ -8,6 +8,7 @@ from calcarine.pipelines.sections.decoding import decoding
 from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures
 from calcarine.pipelines.sections.geometry import geometry
+from calcarine.pipelines.sections.integration import integration
 from calcarine.pipelines.sections.methods import methods
 from calcarine.pipelines.sections.metrics import metrics
 from calcarine.pipelines.sections.over_time import over_time
@@ -24,6 +25,7 @@ SECTIONS = (
     quality,
     encoding,
     geometry,
+    integration,
     decoding,
     over_time,
     reconstruction,

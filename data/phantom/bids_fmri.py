@@ -12,7 +12,7 @@ from calcarine.data.atomic import new_file, new_folder, write_json, write_text
 from calcarine.data.phantom.bold import bold_image, label_image, simulate_run
 from calcarine.data.phantom.ceilings import true_ceilings
 from calcarine.data.phantom.cortex import Cortex, plant_cortex
-from calcarine.data.phantom.dataset import TASK, write_dataset, write_tsv
+from calcarine.data.phantom.dataset import TASK, write_dataset
 from calcarine.data.phantom.experiment import (
     Experiment,
     PlannedRun,
@@ -23,6 +23,7 @@ from calcarine.data.phantom.experiment import (
 from calcarine.data.phantom.regions import ALL_REGIONS
 from calcarine.data.phantom.truth import write_truth
 from calcarine.data.seeds import derive_seed
+from calcarine.data.tables import write_tsv
 
 
 def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from PIL import Image
 
 from calcarine.data.atomic import new_folder, write_json, write_text
@@ -66,10 +65,3 @@ def write_dataset(
             Image.fromarray(picture).save(folder / file)
         write_stimuli(folder / "stimuli.tsv", scenes.table)
         write_json(folder / "families.json", word_families())
-
-
-def write_tsv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as BIDS has it: tabs, `n/a`, six digits."""
-    table.to_csv(
-        path, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
-    )

@@ -215,7 +215,7 @@ def caption_reliability(
     captions
         Captions of these weights.
     resampled
-        Weights under resampling, each shape (n_units, embed_dim), see `bootstrap_weights`.
+        Weights under resampling, each shape (n_units, embed_dim), see `drawn_weights`.
     captioned, chain
         As the captions were made.
     judge

@@ -36,7 +36,7 @@ class Guidance:
     n_steps: int = 20
     first: float = 0.1
     last: float = 0.995
-    max_push: float = 0.5
+    max_push: float = 0.3
 
 
 def mean_of(mixing: np.ndarray | torch.Tensor) -> Objective:

@@ -149,7 +149,7 @@ def _split(config: Config) -> str:
     how = {
         "holdout": "One set of test trials was held out, "
         + ("as the events declare" if split.by == "declared" else f"chosen by {split.by}"),
-        "leave-one-out": f"Each {split.by} was left out in turn",
+        "leave-one-out": f"Each {split.unit} was left out in turn",
     }[split.scheme]
     return (
         f"{how}. Checked never to stand on both sides: {', '.join(split.disjoint) or 'nothing'}. "

@@ -12,7 +12,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import NO_PICTURE, read_stimuli
 from calcarine.decoders.caption_metrics import says_any
 from calcarine.pipelines.figures.surface_map import vertex_units
-from calcarine.pipelines.figures.thumbnails import thumbnail
+from calcarine.pipelines.figures.thumbnails import plain_thumbnail
 from calcarine.pipelines.figures.word_map import PALETTE, word_map
 from calcarine.pipelines.page import (
     Block,
@@ -171,7 +171,7 @@ def _evidence(record: SubjectRecord, regions: pd.DataFrame) -> list[Block]:
         pictures = [files[e] for e in entries if e in files]
         if len(pictures) == N_EVIDENCE:
             shown = [
-                Thumbnail(f"{row['unit']}: {p.stem}", thumbnail(np.asarray(read_picture(p))))
+                Thumbnail(f"{row['unit']}: {p.stem}", plain_thumbnail(np.asarray(read_picture(p))))
                 for p in pictures
             ]
             rows.append((f"{row['unit']}: {row['text']}", shown))
@@ -201,7 +201,7 @@ def _synthesised(record: SubjectRecord, name: str, captions: Captions) -> list[B
         return []
     made = np.asarray(captions.arrays["synthesised"])
     rows = [
-        (str(label), [Thumbnail(f"{label}, drawn", thumbnail(p)) for p in pictures])
+        (str(label), [Thumbnail(f"{label}, drawn", plain_thumbnail(p)) for p in pictures])
         for label, pictures in zip(told["targets"], made, strict=True)
     ]
     caption = (

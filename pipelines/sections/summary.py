@@ -50,7 +50,8 @@ def asked(record: SubjectRecord) -> str:
     return (
         f"sub-{record.subject} saw {counted(trials['stimulus_id'].nunique(), 'stimulus')} in "
         f"{counted(len(trials), 'trial')} over {counted(len(runs), 'run')} while "
-        f"{len(record.units):,} {words} were recorded. {_division(trials, record.config.split.by)}"
+        f"{len(record.units):,} {words} were recorded. "
+        f"{_division(trials, record.config.split.unit)}"
     ).replace("stimuluss", "stimuli")
 
 

@@ -127,7 +127,7 @@ def test_items_and_model_folder(tree, name):
         (b, "signal", n): N_TEST for b in ("measured", "shuffled", "noise") for n in (1, 2, 3)
     }
     assert counts == signal | {
-        ("measured", "single", 1): N_TEST * N_REPEATS,
+        **{(b, "single", 1): N_TEST * N_REPEATS for b in ("measured", "shuffled", "noise")},
         ("measured", "embedding", 2): N_TEST,
         ("measured", "embedding", 3): N_TEST,
     }

@@ -11,10 +11,10 @@ import pandas as pd
 from calcarine.data.atomic import new_folder, write_json, write_npy
 from calcarine.data.digests import array_sha
 from calcarine.data.errors import CalcarineError
-from calcarine.data.phantom.dataset import write_tsv
 from calcarine.data.phantom.meeg.brain import MOMENT_NAM, SensorBrain
 from calcarine.data.phantom.meeg.ceilings import BAND_HZ, BASELINE_S
 from calcarine.data.phantom.truth import truth_folder
+from calcarine.data.tables import write_tsv
 
 DIPOLE_COLUMNS = {
     "x_m": "Surface coordinate of fsaverage in metres",

@@ -12,6 +12,7 @@ from calcarine.data.meeg.artefacts import remove_artefacts
 from calcarine.data.meeg.channels import flat_layout, picked, positions, unit_scales
 from calcarine.data.meeg.cleaning import clean_run
 from calcarine.data.meeg.maxwell import bids_file, separate, settings_for
+from calcarine.data.meeg.reading import spelled_as, standard_montage
 from calcarine.data.meeg.recordings import MeegFiles
 from calcarine.data.meeg.settings import Filter, Ica, Maxwell, MeegReading, Notch, Regression
 from calcarine.data.meeg.spectra import mean_spectra, spectrum
@@ -218,6 +219,16 @@ def test_layout_has_nose_up_and_left_on_the_left():
     assert flat["C3"][0] < flat["Cz"][0] < flat["C4"][0]
     assert np.linalg.norm(flat["Cz"]) < 0.2
     assert 0.7 < np.linalg.norm(flat["Oz"]) < 1.4
+
+
+def test_montages_understand_other_spellings():
+    montage = standard_montage("fsaverage_1005")
+    names = ["EEG Fp1-Ref", "EEG T3", "oz", "ECG", "T8", "T4"]
+    found = spelled_as(montage, names).get_positions()["ch_pos"]
+    own = montage.get_positions()["ch_pos"]
+    for name, meant in (("EEG Fp1-Ref", "Fp1"), ("EEG T3", "T7"), ("oz", "Oz"), ("T8", "T8")):
+        np.testing.assert_array_equal(found[name], own[meant])
+    assert not {"ECG", "T4"} & set(found)
 
 
 def test_meg_sensors_lie_in_the_head_frame():
