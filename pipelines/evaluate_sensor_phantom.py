@@ -62,13 +62,10 @@ def _whitening(config: Config, subject: str, split: str) -> list[Score]:
     values, train, test = np.asarray(responses.values), fold.train, fold.test
     scaler = fit_scaler(plan, values[train], sessions[train], shown[train])
     assert isinstance(scaler, SensorScaler)
-    assert scaler.whitener is not None
     found = []
-    for number, session in enumerate(scaler.groups):
+    for session in scaler.groups:
         own = [rows[sessions[rows] == session] for rows in (train, test)]
         white = [scaler.transform(values[rows], sessions[rows]) for rows in own]
-        found.append(
-            Whitened(white[0], shown[own[0]], white[1], shown[own[1]], scaler.whitener[number])
-        )
+        found.append(Whitened(white[0], shown[own[0]], white[1], shown[own[1]]))
     template = Score(subject, "", "", "", "", "", split, 0, 0, np.nan)
     return whitening_scores(found, template, config.seed, config.evaluate.n_bootstrap)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.embeddings import Embeddings
-from calcarine.data.meeg.noise import whitened_variance
 from calcarine.data.phantom.meeg.truth import SensorTruth
 from calcarine.data.predictions import Predictions
 from calcarine.data.scores import Score
@@ -168,8 +167,13 @@ def residuals(values: np.ndarray, conditions: np.ndarray) -> tuple[np.ndarray, n
     return np.concatenate(parts), np.array(owners, dtype=int)
 
 
-def expected_variance(fitted_on: np.ndarray, n_conditions: int, whitener: np.ndarray) -> float:
-    """Say which variance new trials have after whitening, from the size of the training set.
+def expected_variance(fitted_on: np.ndarray, n_conditions: int) -> float:
+    """Say which variance new trials have after whitening, from the trials that it was fitted on.
+
+    A sample x of those has the size q = xᵀ S⁻¹ x, S being the (shrunk) covariance that they gave.
+    Without x among n samples S would have given it q / (1 − q / n) (Sherman and Morrison); that is
+    what a new sample meets. Without shrinkage the mean q is the number of channels p, and
+    the variance is n / (n − p), the mean of an inverse Wishart matrix.
 
     Samples of one trial depend on each other: n independent samples stand for fewer. With T the
     correlation over time, they count as (tr T)² / tr T² (Satterthwaite's degrees of freedom).
@@ -180,20 +184,20 @@ def expected_variance(fitted_on: np.ndarray, n_conditions: int, whitener: np.nda
         Whitened residuals of the training trials, shape (n_trials, n_channels, n_times).
     n_conditions
         Conditions that they come from: each took one mean with it.
-    whitener
-        Shape (n_channels, n_channels); silent directions are no noise.
 
     Returns
     -------
     float
-        Mean variance of a channel.
+        Mean variance of a channel; infinite where there are fewer samples than channels.
     """
     n_trials, n_channels, _ = fitted_on.shape
     over_time = np.einsum("nct,ncu->tu", fitted_on, fitted_on, optimize=True)
     n_times = np.trace(over_time) ** 2 / (over_time**2).sum()
-    rank = int(np.linalg.matrix_rank(whitener))
-    level = whitened_variance((n_trials - n_conditions) * n_times, rank)
-    return level * rank / n_channels
+    n_samples = (n_trials - n_conditions) * n_times
+    size = float((fitted_on**2).mean(axis=(0, 2)).sum())
+    if size >= n_samples:
+        return float("inf")
+    return size / n_channels / (1 - size / n_samples)
 
 
 @dataclass(frozen=True)
@@ -206,15 +210,12 @@ class Whitened:
         Shape (n_trials, n_channels, n_times).
     train_shown, test_shown
         What each trial showed, shape (n_trials,).
-    whitener
-        That was fitted on the training trials, shape (n_channels, n_channels).
     """
 
     train: np.ndarray
     train_shown: np.ndarray
     test: np.ndarray
     test_shown: np.ndarray
-    whitener: np.ndarray
 
     def compare(self) -> pd.DataFrame:
         """Give variance and what theory says, one row a test stimulus that was repeated."""
@@ -225,7 +226,7 @@ class Whitened:
         table = pd.DataFrame({"stimulus": np.unique(self.test_shown)[shown]})
         table["variance"] = (found**2).mean(axis=(1, 2))
         table = table.groupby("stimulus", as_index=False).mean()
-        table["theory"] = expected_variance(fitted_on, len(set(owners)), self.whitener)
+        table["theory"] = expected_variance(fitted_on, len(set(owners)))
         return table
 
 
