@@ -127,8 +127,9 @@ def kfold(args: argparse.Namespace) -> None:
         BRACKET: lambda: solve_ridge(
             x, y, alphas=alphas, search="bracket", settings=_settings(args)
         ),
-        HIMALAYA: lambda: himalaya(x, y, alphas, folds),
     }
+    if not args.without_himalaya:
+        contestants[HIMALAYA] = lambda: himalaya(x, y, alphas, folds)
     if not args.without_scikit_learn:
         contestants["scikit-learn RidgeCV, leave-one-out"] = lambda: ScikitRidgeCV(
             alphas, alpha_per_target=True
@@ -136,7 +137,8 @@ def kfold(args: argparse.Namespace) -> None:
     found = side_by_side(contestants, args.n_pairs)
     print(f"\n{_sizes(args, args.n_targets)}, {N_ALPHAS} α, one α a target\n")
     print(table(found, OURS))
-    alpha, coef = found[HIMALAYA][-1].result
+    reference = OURS if args.without_himalaya else HIMALAYA
+    alpha, coef = _result(found[reference][-1].result)
     scale = np.abs(coef).max(axis=0)
     for name in (OURS, BRACKET):
         ours = found[name][-1].result
@@ -145,11 +147,16 @@ def kfold(args: argparse.Namespace) -> None:
         wall = [_ratio(runs, found[name], "seconds") for runs in found.values()]
         cpu = [_ratio(runs, found[name], "cpu_seconds") for runs in found.values()]
         print(
-            f"\n{name}: same α as himalaya for {100 * same.mean():.2f} % of targets, largest "
+            f"\n{name}: same α as {reference} for {100 * same.mean():.2f} % of targets, largest "
             f"relative difference of their weights {difference:.1e}. In the order of the table, "
             f"all take {' / '.join(wall)} of its seconds, and {' / '.join(cpu)} of its processor "
             "seconds."
         )
+
+
+def _result(result: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Give penalties and weights of himalaya, or of our own fit."""
+    return result if isinstance(result, tuple) else (result.alpha, result.coef)
 
 
 def _ratio(runs: list[Run], base: list[Run], what: str) -> str:
@@ -265,6 +272,7 @@ def main() -> None:
     parser.add_argument("--gcv-targets", type=int, default=20_000)
     parser.add_argument("--n-pairs", type=int, default=3)
     parser.add_argument("--without-scikit-learn", action="store_true")
+    parser.add_argument("--without-himalaya", action="store_true")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["kfold", "gcv", "memory"])
     parser.add_argument("--memory-targets", type=int, nargs="+", default=[1000, 2000, 4000])
     parser.add_argument("--disk-targets", type=int, default=20_000)

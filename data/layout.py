@@ -90,6 +90,23 @@ class Layout:
         """Folder of reconstructed pictures."""
         return self.subject(subject) / "reconstructions" / name
 
+    def geometry(self, subject: str, name: str) -> Path:
+        """Folder of a subject's dissimilarities and those of models."""
+        return self.subject(subject) / "geometry" / name
+
+    @property
+    def group_metrics(self) -> Path:
+        """Score table of all subjects together."""
+        return self.out / "group" / "metrics.tsv"
+
+    def captions(self, subject: str, name: str) -> Path:
+        """Folder of captions of units and trials."""
+        return self.subject(subject) / "captions" / name
+
+    def selectivity(self, subject: str) -> Path:
+        """Table of captions with what they are worth; its records have the ending `.json`."""
+        return self.subject(subject) / "selectivity.tsv"
+
     def metrics(self, subject: str) -> Path:
         """Score table."""
         return self.subject(subject) / "metrics.tsv"
@@ -101,6 +118,10 @@ class Layout:
     def unit_scores(self, subject: str) -> Path:
         """Scores of single units."""
         return self.subject(subject) / "units_scores.tsv"
+
+    def over_time(self, subject: str) -> Path:
+        """Scores over the time of a trial."""
+        return self.subject(subject) / "over_time.tsv"
 
     def provenance(self, subject: str) -> Path:
         """Versions, hashes, cost; the only file with time and host."""

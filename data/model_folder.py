@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from calcarine.data.atomic import new_folder
+from calcarine.data.atomic import new_file, new_folder
 from calcarine.data.errors import CalcarineError
 
 CARD_FIELDS = (
@@ -71,6 +71,36 @@ def write_model(
         contiguous = {name: np.asarray(a, order="C") for name, a in tensors.items()}
         save_file(contiguous, temporary / "model.safetensors")
         (temporary / "README.md").write_text(card, encoding="utf-8")
+
+
+def add_to_config(folder: Path, more: dict[str, Any]) -> None:
+    """Add keys to the `config.json` of a model folder that is there already."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | more
+    text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
+    with new_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> tuple[str, dict[str, str]]:
+    """Read a model card: its title and the text of each field that it has.
+
+    Raises
+    ------
+    CalcarineError
+        There is no card.
+    """
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except OSError as error:
+        raise CalcarineError(
+            f"{folder} has no model card (README.md). Save the model again, or write one with the "
+            f"fields {list(CARD_FIELDS)}."
+        ) from error
+    title = next((t[2:].strip() for t in text.splitlines() if t.startswith("# ")), "")
+    cells = (line.strip().strip("|").split("|", 1) for line in text.splitlines() if "|" in line)
+    rows = {c[0].strip(): c[1].strip() for c in cells if len(c) == 2}
+    return title, {name: rows[name] for name in CARD_FIELDS if rows.get(name)}
 
 
 def read_model(folder: Path, kind: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -25,8 +25,8 @@ class Predictions:
         float32, shape (n_items, n_outputs).
     items
         Table with `item stimulus_id concept fold brain n_repeats averaging`, in the same order.
-        `brain` is `measured`, `shuffled` or `noise`; `averaging` is `signal`, `embedding` or
-        `single`.
+        `brain` is `measured`, `shuffled`, `noise`, or `shuffled-labels` (then `permutation` numbers
+        the refits); `averaging` is `signal`, `embedding` or `single`.
     sidecar
         `model`, `target` (name of the embedding, or `responses`), `kind` and what else says how
         the numbers were made.

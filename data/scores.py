@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from scipy.stats import norm as normal
+from scipy.stats import t as student_t
 
-from calcarine.data.atomic import new_file
+from calcarine.data.tables import write_tsv
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,7 @@ SCORE_COLUMNS = tuple(Score.__dataclass_fields__)
 
 def write_scores(path: Path, scores: Iterable[Score]) -> None:
     """Write `metrics.tsv` with six significant digits, so that equal runs give equal bytes."""
-    table = pd.DataFrame([asdict(s) for s in scores], columns=list(SCORE_COLUMNS))
-    with new_file(path) as temporary:
-        table.to_csv(
-            temporary,
-            sep="\t",
-            index=False,
-            na_rep="n/a",
-            float_format="%.6g",
-            lineterminator="\n",
-        )
+    write_tsv(path, pd.DataFrame([asdict(s) for s in scores], columns=list(SCORE_COLUMNS)))
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -84,6 +77,7 @@ def bootstrap_interval(
     level: float = 0.95,
     median: bool = False,
     clusters: np.ndarray | None = None,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
     """Give the percentile interval of a mean or a median, items drawn with replacement.
 
@@ -102,6 +96,8 @@ def bootstrap_interval(
     clusters
         Cluster of each item, shape (n_items,): items that depend on each other, as those of one
         fold do, are drawn together. Without it every item stands for itself.
+    limits
+        Where the summary can lie at all: the widening for few clusters does not know.
 
     Returns
     -------
@@ -120,7 +116,23 @@ def bootstrap_interval(
     drawn = table[draws].reshape(n_draws, -1)
     summaries = np.nanmedian(drawn, axis=1) if median else np.nanmean(drawn, axis=1)
     low, high = np.quantile(summaries, [(1 - level) / 2, (1 + level) / 2])
+    if clusters is None:
+        return float(low), float(high)
+    middle, wider = float(np.median(summaries)), _few_clusters(len(table), level)
+    ends = middle + wider * (np.array([low, high]) - middle)
+    low, high = np.clip(ends, *limits)
     return float(low), float(high)
+
+
+def _few_clusters(n_clusters: int, level: float) -> float:
+    """Give the factor by which a percentile interval of few clusters is too narrow.
+
+    √(n / (n − 1)) · t / z (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): 1.58 for five
+    clusters, 1.04 for fifty.
+    """
+    quantile = (1 + level) / 2
+    ratio = student_t.ppf(quantile, n_clusters - 1) / normal.ppf(quantile)
+    return float(np.sqrt(n_clusters / (n_clusters - 1)) * ratio)
 
 
 def share_interval(
@@ -160,13 +172,13 @@ def share_interval(
     values = values[is_known]
     groups = np.arange(len(values)) if clusters is None else np.asarray(clusters)[is_known]
     is_plain = clusters is None and np.isin(values, (0.0, 1.0)).all()
-    ends = bootstrap_interval(values, seed, n_draws, level, clusters=groups)
+    ends = bootstrap_interval(values, seed, n_draws, level, clusters=groups, limits=(0.0, 1.0))
     n_independent = len(np.unique(groups))
     if n_independent >= 2 and (is_plain or ends[0] == ends[1]):
         n_hits = round(values.mean() * n_independent)
         exact = binomtest(n_hits, n_independent).proportion_ci(level, method="exact")
         ends = float(exact.low), float(exact.high)
-    return ends
+    return max(0.0, ends[0]), min(1.0, ends[1])
 
 
 def _by_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The stimulus table of a data set: what was shown, where its picture is, what it is called."""
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -54,14 +55,15 @@ def read_stimuli(path: Path) -> pd.DataFrame:
             f"{table['stimulus_id'][twice.idxmax()]!r} stands there a second time."
         )
     table["captions"] = [
-        _captions(text, f"{path}, row {i + 2}") for i, text in enumerate(table["captions"])
+        parse_captions(text, f"{path}, row {i + 2}") for i, text in enumerate(table["captions"])
     ]
     for row, name in enumerate(table["file"]):
         _check_inside(path, name, row)
     return table
 
 
-def _captions(text: str, where: str) -> list[str]:
+def parse_captions(text: str, where: str) -> list[str]:
+    """Read a JSON list of sentences; `where` names its place in an error."""
     try:
         captions = json.loads(text) if text not in ("", "n/a") else []
     except json.JSONDecodeError:
@@ -74,8 +76,10 @@ def _captions(text: str, where: str) -> list[str]:
 
 
 def _check_inside(table: Path, name: str, row: int) -> None:
-    folder = table.parent.resolve()
-    if name != NO_PICTURE and not (folder / name).resolve().is_relative_to(folder):
+    folder = table.parent.absolute()
+    # by name, not by target: a converter links folders of pictures that stay where they are
+    inside = Path(os.path.normpath(folder / name)).is_relative_to(folder)
+    if name != NO_PICTURE and not inside:
         raise CalcarineError(
             f"{table}, row {row + 2}: `file` {name!r} leads out of {folder}. "
             "Use a path below the folder of stimuli.tsv."

@@ -10,6 +10,8 @@ from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.seeds import derive_seed
 
 BRAINS = ("measured", "shuffled", "noise")
+SHUFFLED_LABELS = "shuffled-labels"
+"""Measured brains, predicted by a decoder that was fitted on shuffled labels."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class BrainItems:
     Attributes
     ----------
     responses
-        float32, shape (n_items, n_units).
+        float32, shape (n_items, n_units) or (n_items, n_channels, n_times).
     table
         The columns of a prediction's `items.tsv`; `item` numbers the test stimuli of all folds.
     """
@@ -29,26 +31,40 @@ class BrainItems:
 
 
 def single_items(
-    responses: np.ndarray, trials: pd.DataFrame, fold: str, first_item: int
+    responses: np.ndarray,
+    trials: pd.DataFrame,
+    fold: str,
+    first_item: int,
+    brain: str = "measured",
+    seed: int = 0,
 ) -> BrainItems:
-    """Take each test trial as it is.
+    """Take each test trial by itself.
 
     Parameters
     ----------
     responses
-        Standardised responses of the test trials of one fold, shape (n_trials, n_units).
+        Standardised responses of the test trials of one fold, shape (n_trials, n_units …).
     trials
         Their rows of the trial table.
     fold
         Name of the fold.
     first_item
         Number of the fold's first item.
+    brain
+        `measured`; `shuffled`: the trials' responses in random order; `noise`: standard normal
+        patterns.
+    seed
+        Seed of the order and of the noise.
     """
     names = sorted(set(trials["stimulus_id"]))
     item = first_item + np.searchsorted(names, trials["stimulus_id"].to_numpy(dtype=str))
-    return BrainItems(
-        np.asarray(responses, dtype=np.float32), _table(trials, item, fold, "measured", 1, "single")
-    )
+    rng = np.random.default_rng(derive_seed(seed, brain, fold, "single"))
+    values = np.asarray(responses, dtype=np.float32)
+    if brain == "shuffled":
+        values = values[rng.permutation(len(values))]
+    if brain == "noise":
+        values = rng.standard_normal(values.shape, dtype=np.float32)
+    return BrainItems(values, _table(trials, item, fold, brain, 1, "single"))
 
 
 def averaged_items(
@@ -80,7 +96,7 @@ def averaged_items(
     item = first_item + np.searchsorted(names, shown["stimulus_id"].to_numpy(dtype=str))
     table = _table(shown, item, fold, brain, n_repeats, "signal")
     if not groups:
-        return BrainItems(np.empty((0, responses.shape[1]), dtype=np.float32), table)
+        return BrainItems(np.empty((0, *responses.shape[1:]), dtype=np.float32), table)
     rng = np.random.default_rng(derive_seed(seed, brain, fold, str(n_repeats)))
     averages = average_rows(responses, groups)
     if brain == "shuffled":

@@ -1,4 +1,4 @@
-"""Contrastive decoder: a residual MLP trained with BiMixCo, then SoftCLIP, beside a regression."""
+"""Contrastive decoder: a network of any kind, trained to find the right embedding and to be it."""
 
 import json
 from collections.abc import Mapping
@@ -14,20 +14,12 @@ from torch.nn import functional
 from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
-from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkShape
-from calcarine.decoders.decoding_trials import DecodingTrials, check_units
-from calcarine.decoders.losses import (
-    SOFT_TEMPERATURES,
-    Mix,
-    bimixco,
-    cosine_logits,
-    cosine_schedule,
-    draw_mix,
-    mix_rows,
-    mse,
-    soft_clip,
-)
-from calcarine.encoders.training import Epoch, History, TrainingPlan, train
+from calcarine.decoders.contrastive_loss import ContrastiveLoss, Objective
+from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkShape, shape_of
+from calcarine.decoders.decoding_trials import DecodingTrials
+from calcarine.decoders.meeg.sensors import Sensors
+from calcarine.decoders.network_inputs import NetworkInput, network_input
+from calcarine.encoders.training import History, TrainingPlan, train
 
 
 class ContrastiveDecoder:
@@ -36,13 +28,11 @@ class ContrastiveDecoder:
     Parameters
     ----------
     shape
-        Size of the network.
+        Which network, and its size.
     plan
         How long and how fast to train.
-    mixco_share
-        First share of the epochs that trains with BiMixCo; the rest trains with SoftCLIP.
-    mse_weight
-        Weight of the regression loss.
+    loss
+        What is minimised.
     checkpoint
         Folder from which an interrupted fit goes on.
 
@@ -50,6 +40,8 @@ class ContrastiveDecoder:
     ----------
     network_
         The trained network.
+    inputs_
+        What it was told of each subject's responses.
     mean_, scale_, length_
         Mean of the training targets (embed_dim,), their mean standard deviation, and the mean
         length of centred targets. A prediction is the mean plus a vector of that length in the
@@ -70,14 +62,12 @@ class ContrastiveDecoder:
         self,
         shape: NetworkShape,
         plan: TrainingPlan,
-        mixco_share: float = 0.33,
-        mse_weight: float = 0.3,
+        loss: ContrastiveLoss | None = None,
         checkpoint: Path | None = None,
     ) -> None:
         self.shape = shape
         self.plan = plan
-        self.mixco_share = mixco_share
-        self.mse_weight = mse_weight
+        self.loss = loss or ContrastiveLoss()
         self.checkpoint = checkpoint
 
     def fit(self, trials: Mapping[str, DecodingTrials]) -> Self:
@@ -86,7 +76,8 @@ class ContrastiveDecoder:
         Raises
         ------
         CalcarineError
-            A subject has no trials left to train on, or the loss is not finite.
+            A subject has no trials left to train on, the network cannot read such responses, or
+            the loss is not finite.
         """
         for name, data in trials.items():
             if data.is_validation.all():
@@ -99,12 +90,14 @@ class ContrastiveDecoder:
         self.mean_ = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.scale_ = max(float(centred.std(axis=0).mean()), 1e-6)
         self.length_ = float(np.linalg.norm(centred, axis=1).mean())
+        self.inputs_ = {s: network_input(t.responses, t.sensors) for s, t in trials.items()}
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.plan.seed, "weights"))
-            n_units = {name: t.responses.shape[1] for name, t in trials.items()}
-            self.network_ = ContrastiveNetwork(n_units, targets.shape[1], self.shape).to(device)
-        objective = _Objective(self, trials, device)
+            network = ContrastiveNetwork(self.inputs_, targets.shape[1], self.shape)
+        network.trunk.check(self.inputs_)
+        self.network_ = network.to(device)
+        objective = Objective(self.network_, self.loss, trials, self.mean_, self.scale_, device)
         self.history_ = train(
             self.network_,
             objective.n_trials,
@@ -123,7 +116,12 @@ class ContrastiveDecoder:
         arrays = [
             array_sha(np.asarray(a))
             for name in trials
-            for a in (trials[name].responses, trials[name].targets, trials[name].is_validation)
+            for a in (
+                trials[name].responses,
+                trials[name].targets,
+                trials[name].is_validation,
+                self.inputs_[name].positions,
+            )
         ]
         return text_sha("\n".join([told, *trials, *arrays]))
 
@@ -133,7 +131,7 @@ class ContrastiveDecoder:
         Parameters
         ----------
         responses
-            Standardised, shape (n_items, n_units).
+            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
         subject
             Whose.
 
@@ -142,25 +140,66 @@ class ContrastiveDecoder:
         numpy.ndarray
             float32, shape (n_items, embed_dim).
         """
-        if subject not in self.network_.n_units:
+        if subject not in self.inputs_:
             raise CalcarineError(
-                f"the decoder knows the subjects {list(self.network_.n_units)}; asked for "
-                f"{subject!r}."
+                f"the decoder knows the subjects {list(self.inputs_)}; asked for {subject!r}."
             )
-        check_units(responses, self.network_.n_units[subject], self.kind)
-        values = torch.from_numpy(np.array(responses, dtype=np.float32))
+        own = self.inputs_[subject]
+        expected = (own.n_units, own.n_times) if own.n_times > 1 else (own.n_units,)
+        if responses.shape[1:] != expected:
+            raise CalcarineError(
+                f"the contrastive decoder was fitted on {own.n_units} units"
+                + (f" × {own.n_times} samples" if own.n_times > 1 else "")
+                + f" of sub-{subject}; the responses have shape {responses.shape}. Use the units "
+                "it was fitted on."
+            )
         self.network_.eval()
         with torch.no_grad():
-            projection, _ = self.network_({subject: values})
-            direction = functional.normalize(projection, dim=-1)
-        return self.mean_ + self.length_ * direction.numpy()
+            projection, _ = self.network_({subject: _tensor(responses)})
+        return self._embedding(projection)
+
+    def predict_unseen(self, responses: np.ndarray, sensors: Sensors) -> np.ndarray:
+        """Predict embeddings of somebody who was not in the training data.
+
+        Parameters
+        ----------
+        responses
+            Standardised, shape (n_items, n_channels, n_times).
+        sensors
+            Their montage and times, which must be those of the training data.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (n_items, embed_dim).
+
+        Raises
+        ------
+        CalcarineError
+            The samples differ, or the network knows its subjects only.
+        """
+        known = next(iter(self.inputs_.values()))
+        found = (len(sensors.times_s), sensors.step_s)
+        if found[0] != known.n_times or abs(found[1] - known.step_s) > 1e-6:
+            raise CalcarineError(
+                f"the decoder was trained on {known.n_times} samples every {known.step_s:g} s; the "
+                f"new responses have {found[0]} every {found[1]:g} s. Prepare them alike."
+            )
+        self.network_.eval()
+        with torch.no_grad():
+            projection, _ = self.network_.unseen(_tensor(responses), sensors.positions)
+        return self._embedding(projection)
+
+    def _embedding(self, projection: Tensor) -> np.ndarray:
+        direction = functional.normalize(projection, dim=-1).numpy()
+        return self.mean_ + np.float32(self.length_) * direction
 
     def _settings(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "shape": asdict(self.shape),
-            "mixco_share": self.mixco_share,
-            "mse_weight": self.mse_weight,
+            "network": self.shape.kind,
+            "shape": asdict(self.shape),  # type: ignore[call-overload]
+            "loss": asdict(self.loss),
         }
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -171,7 +210,7 @@ class ContrastiveDecoder:
             "plan": asdict(self.plan),
             "scale": self.scale_,
             "length": self.length_,
-            "n_units": self.network_.n_units,
+            "inputs": {name: own.to_json() for name, own in self.inputs_.items()},
             "history": asdict(self.history_),
         }
         return config, tensors
@@ -179,12 +218,13 @@ class ContrastiveDecoder:
     @classmethod
     def from_model(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
         """Rebuild a fitted decoder."""
-        shape, plan = NetworkShape(**config["shape"]), TrainingPlan(**config["plan"])
-        decoder = cls(shape, plan, config["mixco_share"], config["mse_weight"])
+        shape, plan = shape_of(config["network"], config["shape"]), TrainingPlan(**config["plan"])
+        decoder = cls(shape, plan, ContrastiveLoss(**config["loss"]))
         decoder.mean_ = tensors["target.mean"]
         decoder.scale_, decoder.length_ = config["scale"], config["length"]
         decoder.history_ = History(**config["history"])
-        decoder.network_ = ContrastiveNetwork(config["n_units"], len(decoder.mean_), shape)
+        decoder.inputs_ = {s: NetworkInput.from_json(v) for s, v in config["inputs"].items()}
+        decoder.network_ = ContrastiveNetwork(decoder.inputs_, len(decoder.mean_), shape)
         weights = {
             n.removeprefix("network."): torch.from_numpy(np.array(v))
             for n, v in tensors.items()
@@ -195,82 +235,5 @@ class ContrastiveDecoder:
         return decoder
 
 
-class _Objective:
-    """Losses of batches and of the validation trials; all data stay in memory."""
-
-    def __init__(
-        self,
-        decoder: ContrastiveDecoder,
-        trials: Mapping[str, DecodingTrials],
-        device: torch.device,
-    ) -> None:
-        self.decoder = decoder
-        names = np.unique(np.concatenate([t.stimuli.astype(str) for t in trials.values()]))
-        self.train: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-        self.validation: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-        for subject, data in trials.items():
-            number = np.searchsorted(names, data.stimuli.astype(str))
-            targets = (data.targets - decoder.mean_) / decoder.scale_
-            for rows, place in (
-                (~data.is_validation, self.train),
-                (data.is_validation, self.validation),
-            ):
-                if rows.any():
-                    place[subject] = (
-                        torch.from_numpy(np.float32(data.responses[rows])).to(device),
-                        torch.from_numpy(np.float32(targets[rows])).to(device),
-                        torch.from_numpy(number[rows]).to(device),
-                    )
-        self.starts = np.cumsum([0] + [len(t[0]) for t in self.train.values()])
-        self.n_trials = int(self.starts[-1])
-        self.has_validation = bool(self.validation)
-
-    def batch_loss(self, rows: np.ndarray, epoch: Epoch) -> Tensor:
-        """Contrast plus regression for the training trials with the given numbers."""
-        decoder, network = self.decoder, self.decoder.network_
-        chosen = [
-            (name, data, rows[(rows >= start) & (rows < stop)] - start)
-            for (name, data), start, stop in zip(
-                self.train.items(), self.starts[:-1], self.starts[1:], strict=True
-            )
-        ]
-        chosen = [(name, data, local) for name, data, local in chosen if len(local)]
-        responses = {name: data[0][local] for name, data, local in chosen}
-        targets = torch.cat([data[1][local] for _, data, local in chosen])
-        n_mixing = round(decoder.mixco_share * epoch.n_epochs)
-        if epoch.number < n_mixing:
-            stimuli = torch.cat([data[2][local] for _, data, local in chosen])
-            mixes = {name: draw_mix(len(r), epoch.rng) for name, r in responses.items()}
-            mix = join_mixes(list(mixes.values())).to(targets.device)
-            mixed = {n: mix_rows(r, mixes[n].to(r.device)) for n, r in responses.items()}
-            projection, regression = network(mixed)
-            contrast = bimixco(projection, targets, network.temperature, mix, stimuli)
-            return contrast + decoder.mse_weight * mse(regression, mix_rows(targets, mix))
-        projection, regression = network(responses)
-        progress = (epoch.number - n_mixing) / max(epoch.n_epochs - 1 - n_mixing, 1)
-        soft = cosine_schedule(progress, *SOFT_TEMPERATURES)
-        contrast = soft_clip(projection, targets, network.temperature, soft)
-        return contrast + decoder.mse_weight * mse(regression, targets)
-
-    def validation_loss(self) -> float:
-        """Mean relative rank of the true target among all validation targets, over subjects."""
-        ranks = []
-        for subject, (responses, targets, stimuli) in self.validation.items():
-            projection, _ = self.decoder.network_({subject: responses})
-            ranks.append(_mean_rank(projection, targets, stimuli))
-        return float(np.mean(ranks))
-
-
-def join_mixes(mixes: list[Mix]) -> Mix:
-    """Join mixes within subjects to one over all trials, in the same order."""
-    starts = np.cumsum([0] + [len(m.partner) for m in mixes])
-    partner = [m.partner + int(s) for m, s in zip(mixes, starts[:-1], strict=True)]
-    return Mix(torch.cat(partner), torch.cat([m.share for m in mixes]))
-
-
-def _mean_rank(projection: Tensor, targets: Tensor, stimuli: Tensor) -> float:
-    scores = cosine_logits(projection, targets, 1.0)
-    is_other = stimuli[:, None] != stimuli[None, :]
-    lead = scores - scores.diagonal()[:, None]
-    lost = ((lead > 0) & is_other).sum(dim=1) + ((lead == 0) & is_other).sum(dim=1) / 2
-    return float((lost / is_other.sum(dim=1).clamp(min=1)).mean())
+def _tensor(responses: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(responses, dtype=np.float32))

@@ -1,84 +1,112 @@
-"""Network of the contrastive decoder: a linear layer a subject, a shared trunk, two heads."""
+"""Network of the contrastive decoder: a trunk of any kind and two heads."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from calcarine.data.errors import CalcarineError
+from calcarine.decoders.meeg.brain_module import BrainModule, BrainModuleShape
+from calcarine.decoders.meeg.channel_transformer import (
+    ChannelTransformer,
+    ChannelTransformerShape,
+)
+from calcarine.decoders.meeg.compact_networks import (
+    EegProject,
+    EegProjectShape,
+    TsConv,
+    TsConvShape,
+)
+from calcarine.decoders.network_inputs import NetworkInput
+from calcarine.decoders.residual_mlp import ResidualMlp, ResidualMlpShape
+from calcarine.decoders.trunk import Trunk
 
 _SMALLEST_TEMPERATURE = 0.01
 
 
-@dataclass(frozen=True)
-class NetworkShape:
-    """Size of the network.
+class NetworkShape(Protocol):
+    """Size of a trunk: a frozen dataclass with the name of the network.
 
     Attributes
     ----------
-    hidden_dim, n_blocks
-        Width and depth of the shared trunk.
-    dropout, subject_dropout, voxel_dropout
-        Dropout inside the residual blocks, after the subject's layer, and of the voxels before it:
-        with few hundred noisy trials the last one regularises most.
+    kind
+        Key in `NETWORKS`.
     """
 
-    hidden_dim: int = 256
-    n_blocks: int = 2
-    dropout: float = 0.3
-    subject_dropout: float = 0.3
-    voxel_dropout: float = 0.8
+    @property
+    def kind(self) -> str:
+        """Key in `NETWORKS`."""
 
 
-class ResidualBlock(nn.Module):
-    """Add a branch of LayerNorm, linear, GELU, dropout, linear; shapes stay (n, hidden_dim)."""
+@dataclass(frozen=True)
+class NetworkKind:
+    """A trunk that can be chosen.
 
-    def __init__(self, hidden_dim: int, dropout: float) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(
-            nn.LayerNorm(hidden_dim),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden_dim, hidden_dim),
+    Attributes
+    ----------
+    shape
+        Dataclass of its size.
+    build
+        Makes the trunk from the inputs by subject and a shape.
+    """
+
+    shape: Callable[..., Any]
+    build: Callable[[Mapping[str, NetworkInput], Any], Trunk]
+
+
+NETWORKS: dict[str, NetworkKind] = {
+    "residual-mlp": NetworkKind(ResidualMlpShape, ResidualMlp),
+    "brain-module": NetworkKind(BrainModuleShape, BrainModule),
+    "eeg-project": NetworkKind(EegProjectShape, EegProject),
+    "ts-conv": NetworkKind(TsConvShape, TsConv),
+    "channel-transformer": NetworkKind(ChannelTransformerShape, ChannelTransformer),
+}
+
+
+def shape_of(kind: str, values: dict[str, Any]) -> NetworkShape:
+    """Make the shape of a network from its values.
+
+    Raises
+    ------
+    CalcarineError
+        There is no such network.
+    """
+    if kind not in NETWORKS:
+        raise CalcarineError(
+            f"there is no network {kind!r}; the networks are {list(NETWORKS)}. A model that names "
+            "another was written by another version of calcarine."
         )
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Apply the block."""
-        return hidden + self.branch(hidden)
+    shape: NetworkShape = NETWORKS[kind].shape(**values)
+    return shape
 
 
 class ContrastiveNetwork(nn.Module):
-    """Residual MLP of MindEye type (Scotti 2023, doi:10.48550/arXiv.2305.18274).
+    """A trunk, a head for the contrastive space and one for the standardised target.
 
     Parameters
     ----------
-    n_units
-        Number of voxels of each subject.
+    inputs
+        What each subject's responses look like.
     embed_dim
         Dimension of the target.
     shape
-        Size.
+        Which trunk, and its size.
     """
 
-    def __init__(self, n_units: Mapping[str, int], embed_dim: int, shape: NetworkShape) -> None:
+    def __init__(
+        self, inputs: Mapping[str, NetworkInput], embed_dim: int, shape: NetworkShape
+    ) -> None:
         super().__init__()
-        hidden_dim = shape.hidden_dim
-        self.n_units = dict(n_units)
-        self.voxel_dropout = nn.Dropout(shape.voxel_dropout)
-        self.subjects = nn.ModuleDict(
-            {f"sub-{name}": nn.Linear(n, hidden_dim) for name, n in n_units.items()}
-        )
-        self.trunk = nn.Sequential(
-            nn.LayerNorm(hidden_dim),
-            nn.GELU(),
-            nn.Dropout(shape.subject_dropout),
-            *[ResidualBlock(hidden_dim, shape.dropout) for _ in range(shape.n_blocks)],
-            nn.LayerNorm(hidden_dim),
-        )
+        self.trunk = NETWORKS[shape.kind].build(inputs, shape)
+        hidden_dim = self.trunk.hidden_dim
         self.projection = nn.Linear(hidden_dim, embed_dim)
         self.regression = nn.Linear(hidden_dim, embed_dim)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.bias = nn.Parameter(torch.tensor(-10.0))
 
     @property
     def temperature(self) -> Tensor:
@@ -91,7 +119,8 @@ class ContrastiveNetwork(nn.Module):
         Parameters
         ----------
         responses
-            For each subject, shape (n_trials of the subject, n_units).
+            For each subject, shape (n_trials of the subject, n_units) or (n_trials, n_channels,
+            n_times).
 
         Returns
         -------
@@ -99,9 +128,18 @@ class ContrastiveNetwork(nn.Module):
             Projection and regression, each of shape (n_trials of all, embed_dim), subjects in the
             order of `responses`.
         """
-        layers = [
-            self.subjects[f"sub-{name}"](self.voxel_dropout(values))
-            for name, values in responses.items()
-        ]
-        hidden = self.trunk(torch.cat(layers))
+        hidden = self.trunk(responses)
+        return self.projection(hidden), self.regression(hidden)
+
+    def unseen(self, values: Tensor, positions: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Map responses of somebody who was not in the training data.
+
+        Parameters
+        ----------
+        values
+            Shape (n_trials, n_channels, n_times).
+        positions
+            Metres, shape (n_channels, 3).
+        """
+        hidden = self.trunk.unseen(values, positions)
         return self.projection(hidden), self.regression(hidden)

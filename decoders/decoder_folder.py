@@ -14,6 +14,7 @@ from calcarine.data.scaling import Scaler, load_scaler
 from calcarine.decoders.contrastive import ContrastiveDecoder
 from calcarine.decoders.decoding_trials import Decoder
 from calcarine.decoders.lda import LdaDecoder
+from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
 
@@ -23,6 +24,8 @@ DECODERS: dict[str, type[Decoder]] = {
     "lda": LdaDecoder,
     "svm": SvmDecoder,
     "contrastive": ContrastiveDecoder,
+    "riemann": RiemannDecoder,
+    "xdawn": XdawnDecoder,
 }
 
 

@@ -11,9 +11,11 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
 from calcarine.data.scores import Score
 from calcarine.data.seeds import derive_seed
+from calcarine.decoders.brain_items import SHUFFLED_LABELS
 from calcarine.decoders.category_metrics import category_metrics
 from calcarine.decoders.controls import BRAIN_CONTROLS
 from calcarine.decoders.item_metrics import ItemMetric
+from calcarine.decoders.permutation_scores import all_permutation_rows
 from calcarine.decoders.retrieval_metrics import retrieval_metrics
 
 PROTOCOLS = {
@@ -118,25 +120,22 @@ def decoder_scores(
         Predictions and embedding have different dimensions, or a fold's mean is unknown.
     """
     _check(predictions, embeddings, train_means)
-    is_category = "concepts" in embeddings.sidecar
     scores: list[Score] = []
     tables = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
     shown = predictions.select("measured", None, "signal").items
     for control, chosen in _selections(predictions, scoring.repeat_curve):
         model = scoring.model + control
-        gallery, match = _gallery(chosen, embeddings)
-        means = np.stack([train_means[fold] for fold in chosen.items["fold"]])
         for ending, rows in _subsets(chosen, scoring.subsets):
             split = f"{scoring.split}{ending}"
-            if is_category:
-                metrics = category_metrics(chosen.values[rows], gallery[match[rows]])
-            else:
-                metrics = retrieval_metrics(chosen.values, gallery, match, means, rows)
-            for metric in metrics:
+            for metric in _metrics(chosen, rows, embeddings, train_means):
                 items = chosen.items.iloc[rows]
                 scores.append(_score(metric, items, scoring, model, split))
                 if not ending and chosen.items.equals(shown):
                     tables.append(_item_table(metric, items, scoring))
+    averaged = [s for s in scores if s.model == scoring.model and s.protocol == PROTOCOLS["signal"]]
+    measured = {s.metric: s for s in averaged if s.split == scoring.split}
+    refits = list(_refits(predictions, embeddings, train_means))
+    scores += all_permutation_rows(measured, refits)
     return scores, pd.concat(tables, ignore_index=True)
 
 
@@ -157,6 +156,35 @@ def _check(
         )
 
 
+def _metrics(
+    chosen: Predictions,
+    rows: np.ndarray,
+    embeddings: Embeddings,
+    train_means: Mapping[str, np.ndarray],
+) -> list[ItemMetric]:
+    """Measure some of the chosen items against the gallery of all of them."""
+    gallery, match = _gallery(chosen, embeddings)
+    if "concepts" in embeddings.sidecar:
+        folds = chosen.items["fold"].to_numpy(dtype=str)[rows]
+        numbers = chosen.items["item"].to_numpy()[rows]
+        return category_metrics(chosen.values[rows], gallery[match[rows]], folds, numbers)
+    means = np.stack([train_means[fold] for fold in chosen.items["fold"]])
+    return retrieval_metrics(chosen.values, gallery, match, means, rows)
+
+
+def _refits(
+    predictions: Predictions, embeddings: Embeddings, train_means: Mapping[str, np.ndarray]
+) -> Iterator[tuple[list[ItemMetric], pd.DataFrame]]:
+    """Measure each decoder that was refitted on shuffled labels."""
+    chosen = predictions.select(SHUFFLED_LABELS, None, "signal")
+    if not len(chosen.items):
+        return
+    for _, rows in chosen.items.groupby("permutation").indices.items():
+        items = chosen.items.iloc[rows].reset_index(drop=True)
+        own = Predictions(chosen.values[rows], items, chosen.sidecar)
+        yield _metrics(own, np.arange(len(rows)), embeddings, train_means), items
+
+
 def _gallery(chosen: Predictions, embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray]:
     """Give the embedding of each tested stimulus, once, and each item's row in it."""
     names, match = np.unique(chosen.items["stimulus_id"].to_numpy(dtype=str), return_inverse=True)
@@ -172,9 +200,10 @@ def _selections(predictions: Predictions, repeat_curve: bool) -> Iterator[tuple[
         for n_repeats in levels if repeat_curve else levels[-1:]:
             yield "", predictions.select("measured", int(n_repeats), averaging)
     for control, brain in BRAIN_CONTROLS.items():
-        chosen = predictions.select(brain, None, "signal")
-        if len(chosen.items):
-            yield f"/{control}", chosen
+        for averaging in ("signal", "single"):
+            chosen = predictions.select(brain, None, averaging)
+            if len(chosen.items):
+                yield f"/{control}", chosen
 
 
 def _subsets(

@@ -1,12 +1,14 @@
 """What decoders are fitted on, and what every decoder can do."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.decoders.meeg.sensors import Sensors
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class DecodingTrials:
     Attributes
     ----------
     responses
-        Standardised responses, float32, shape (n_trials, n_units).
+        Standardised responses, float32, shape (n_trials, n_units), or (n_trials, n_channels,
+        n_times) for time courses of sensors.
     targets
         True embeddings as they are stored, shape (n_trials, embed_dim).
     stimuli
@@ -26,6 +29,8 @@ class DecodingTrials:
         inner cross-validation never has a group on both sides.
     is_validation
         Trials to choose on, bool, shape (n_trials,).
+    sensors
+        Montage and times of the responses, where they are time courses.
     """
 
     responses: np.ndarray
@@ -33,14 +38,26 @@ class DecodingTrials:
     stimuli: np.ndarray
     groups: np.ndarray
     is_validation: np.ndarray
+    sensors: Sensors | None = None
 
     def __post_init__(self) -> None:
-        lengths = {name: len(getattr(self, name)) for name in self.__dataclass_fields__}
-        if len(set(lengths.values())) != 1 or self.responses.ndim != 2 or self.targets.ndim != 2:
+        names = ("responses", "targets", "stimuli", "groups", "is_validation")
+        lengths = {name: len(getattr(self, name)) for name in names}
+        n_dims = self.responses.ndim, self.targets.ndim
+        if len(set(lengths.values())) != 1 or n_dims not in ((2, 2), (3, 2)):
             raise CalcarineError(
                 f"training trials have the lengths {lengths}, responses of shape "
                 f"{self.responses.shape} and targets of shape {self.targets.shape}; expected "
-                "one row a trial everywhere and two dimensions."
+                "one row a trial everywhere and two dimensions (responses: three with time)."
+            )
+        sensors = self.sensors
+        if sensors is not None and self.responses.shape[1:] != (
+            len(sensors.channels),
+            len(sensors.times_s),
+        ):
+            raise CalcarineError(
+                f"responses of shape {self.responses.shape} came with {len(sensors.channels)} "
+                f"channels and {len(sensors.times_s)} times. Run `prepare` again."
             )
         if not len(self.responses):
             raise CalcarineError("there is no training trial with a known target.")
@@ -71,7 +88,7 @@ class Decoder(Protocol):
         """Fit on training trials, by subject."""
 
     def predict(self, responses: np.ndarray, subject: str) -> np.ndarray:
-        """Predict targets, float32 (n_items, embed_dim), from responses (n_items, n_units)."""
+        """Predict targets, float32 (n_items, embed_dim), from responses (n_items, n_units …)."""
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give JSON values and arrays that a model folder stores."""
@@ -79,6 +96,14 @@ class Decoder(Protocol):
     @classmethod
     def from_model(cls, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Self:
         """Rebuild from what `to_model` gave."""
+
+
+@runtime_checkable
+class DecodesOthers(Protocol):
+    """A decoder that also decodes people whom it was not trained on."""
+
+    def predict_unseen(self, responses: np.ndarray, sensors: Sensors) -> np.ndarray:
+        """Predict targets from responses (n_items, n_channels, n_times) of any montage."""
 
 
 def only_subject(trials: Mapping[str, DecodingTrials], kind: str) -> DecodingTrials:
@@ -130,8 +155,17 @@ def labels_of(targets: np.ndarray, kind: str) -> np.ndarray:
     return labels
 
 
+def flat_responses(responses: np.ndarray) -> np.ndarray:
+    """Lay the samples of all channels end to end: (n_items, n_channels * n_times).
+
+    Responses without time stay as they are.
+    """
+    # spelled out: NumPy cannot infer a length where there is no trial
+    return np.asarray(responses).reshape(len(responses), math.prod(np.shape(responses)[1:]))
+
+
 def check_units(responses: np.ndarray, n_units: int, kind: str) -> None:
-    """Refuse responses with another number of units than the decoder was fitted on."""
+    """Refuse responses with another number of units (or samples) than the decoder was fitted on."""
     if responses.ndim != 2 or responses.shape[1] != n_units:
         raise CalcarineError(
             f"the {kind} decoder was fitted on {n_units} units; the responses have shape "

@@ -30,6 +30,8 @@ class ItemMetric:
         Values are hits and misses.
     convert
         Monotone function of the mean, for instance from a share to d′.
+    limits
+        Where the summary can lie, before it is converted.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ItemMetric:
     median: bool = False
     is_share: bool = False
     convert: Callable[[float], float] = _same
+    limits: tuple[float, float] = (-np.inf, np.inf)
 
     def summary(self, values: np.ndarray) -> float:
         """Summarise values; NaN where there is none."""
@@ -53,6 +56,8 @@ class ItemMetric:
         """Give the 95 % interval of the summary over items, or over clusters of them."""
         if self.is_share:
             return share_interval(values, seed, n_draws, clusters=clusters)
-        ends = bootstrap_interval(values, seed, n_draws, median=self.median, clusters=clusters)
+        ends = bootstrap_interval(
+            values, seed, n_draws, median=self.median, clusters=clusters, limits=self.limits
+        )
         low, high = sorted(self.convert(end) for end in ends)
         return low, high

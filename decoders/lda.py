@@ -10,6 +10,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
     check_units,
+    flat_responses,
     labels_of,
     only_subject,
 )
@@ -35,7 +36,8 @@ class LdaDecoder:
         """Fit on all trials of one subject; targets are concept codes."""
         data = only_subject(trials, self.kind)
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        lda.fit(data.responses.astype(np.float64), labels_of(data.targets, self.kind))
+        responses = flat_responses(data.responses).astype(np.float64)
+        lda.fit(responses, labels_of(data.targets, self.kind))
         coef, intercept = lda.coef_, lda.intercept_
         if len(lda.classes_) == 2:  # one discriminant: the other class stands at zero
             coef = np.concatenate([np.zeros_like(coef), coef])
@@ -51,7 +53,7 @@ class LdaDecoder:
         Parameters
         ----------
         responses
-            Standardised, shape (n_items, n_units).
+            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
         subject
             Not needed: there is one.
 
@@ -61,6 +63,7 @@ class LdaDecoder:
             float32, shape (n_items, n_concepts), rows sum to 1; 0 for concepts that no training
             trial shows.
         """
+        responses = flat_responses(responses)
         check_units(responses, self.coef_.shape[1], self.kind)
         scores = np.asarray(responses, dtype=np.float64) @ self.coef_.T + self.intercept_
         out = np.zeros((len(responses), self.n_concepts_), dtype=np.float32)

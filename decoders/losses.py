@@ -1,4 +1,4 @@
-"""Losses between predicted and true embeddings: InfoNCE, SoftCLIP, BiMixCo, MSE.
+"""Losses between predicted and true embeddings: InfoNCE, SigLIP, SoftCLIP, BiMixCo, MSE.
 
 Pure functions on tensors. Logits are computed in float32 whatever the network's precision (in
 float16 they overflow over many dimensions), in float64 where the inputs are.
@@ -97,6 +97,34 @@ def info_nce(
     return (soft_cross_entropy(logits, wanted) + soft_cross_entropy(logits.T, wanted)) / 2
 
 
+def sig_lip(
+    brain: Tensor,
+    target: Tensor,
+    temperature: Tensor | float,
+    bias: Tensor | float,
+    stimuli: Tensor | None = None,
+) -> Tensor:
+    """Compute the sigmoid loss of SigLIP (Zhai et al. 2023, doi:10.48550/arXiv.2303.15343).
+
+    −(1/n) Σ_i Σ_j log σ(z_ij (b_i t_jᵀ / τ + β)) with z_ij = 1 for pairs of the same stimulus and
+    −1 for all others. Every pair stands for itself, so that duplicates are positives.
+
+    Parameters
+    ----------
+    brain, target
+        Predicted and true embeddings, shape (n, embed_dim).
+    temperature, bias
+        τ and β.
+    stimuli
+        Number of the stimulus of each trial, shape (n,); without it all are different.
+    """
+    logits = cosine_logits(brain, target, temperature) + bias
+    if stimuli is None:
+        stimuli = torch.arange(len(logits), device=logits.device)
+    sign = (stimuli[:, None] == stimuli[None, :]).to(logits.dtype) * 2 - 1
+    return -functional.logsigmoid(sign * logits).sum(dim=1).mean()
+
+
 def soft_clip(
     brain: Tensor, target: Tensor, temperature: Tensor | float, soft_temperature: float
 ) -> Tensor:
@@ -162,11 +190,11 @@ def mix_rows(values: Tensor, mix: Mix) -> Tensor:
     Parameters
     ----------
     values
-        Shape (n, n_values).
+        Shape (n, …).
     mix
         Partners and shares.
     """
-    share = mix.share.to(values.dtype)[:, None]
+    share = mix.share.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
     return share * values + (1 - share) * values[mix.partner]
 
 

@@ -77,11 +77,21 @@ def _of_ranks(ranks: Ranks, best: Ranks, name: str) -> list[ItemMetric]:
         if k < ranks.n_candidates.max()
     ]
     dprime, relative = name.format("dprime"), ranks.relative
-    median_rank = ItemMetric(name.format("median_rank"), relative, 0.5, 0.0, median=True)
+    shares = (0.0, 1.0)
+    median_rank = ItemMetric(
+        name.format("median_rank"), relative, 0.5, 0.0, median=True, limits=shares
+    )
     return [
         *tops,
         replace(median_rank, ceiling=median_rank.summary(best.relative)),
-        ItemMetric(dprime, relative, 0.0, to_d_prime(_mean(best.relative)), convert=to_d_prime),
+        ItemMetric(
+            dprime,
+            relative,
+            0.0,
+            to_d_prime(_mean(best.relative)),
+            convert=to_d_prime,
+            limits=shares,
+        ),
     ]
 
 

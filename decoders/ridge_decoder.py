@@ -5,7 +5,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from calcarine.decoders.decoding_trials import DecodingTrials, check_units, only_subject
+from calcarine.decoders.decoding_trials import (
+    DecodingTrials,
+    check_units,
+    flat_responses,
+    only_subject,
+)
 from calcarine.encoders.ridge.estimators import RidgeCV
 
 
@@ -20,7 +25,7 @@ class RidgeDecoder:
     Attributes
     ----------
     coef_
-        float32, shape (n_units, embed_dim).
+        float32, shape (n_units, embed_dim); the samples of a channel stand side by side.
     intercept_
         float32, shape (embed_dim,).
     alpha_, cv_score_
@@ -38,7 +43,8 @@ class RidgeDecoder:
         data = only_subject(trials, self.kind)
         n_groups = len(np.unique(data.groups))
         n_folds = None if self.n_folds is None else min(self.n_folds, n_groups)
-        ridge = RidgeCV(n_folds=n_folds).fit(data.responses, data.targets, data.groups)
+        responses = flat_responses(data.responses)
+        ridge = RidgeCV(n_folds=n_folds).fit(responses, data.targets, data.groups)
         self.coef_ = np.asarray(ridge.coef_, dtype=np.float32)
         self.intercept_ = np.asarray(ridge.intercept_, dtype=np.float32)
         self.alpha_ = np.asarray(ridge.alpha_, dtype=np.float64)
@@ -51,7 +57,7 @@ class RidgeDecoder:
         Parameters
         ----------
         responses
-            Standardised, shape (n_items, n_units).
+            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
         subject
             Not needed: there is one.
 
@@ -60,6 +66,7 @@ class RidgeDecoder:
         numpy.ndarray
             float32, shape (n_items, embed_dim).
         """
+        responses = flat_responses(responses)
         check_units(responses, len(self.coef_), self.kind)
         return np.asarray(responses, dtype=np.float32) @ self.coef_ + self.intercept_
 

@@ -9,6 +9,7 @@ from sklearn.svm import SVC
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
     check_units,
+    flat_responses,
     labels_of,
     only_subject,
 )
@@ -34,7 +35,7 @@ class SvmDecoder:
     def fit(self, trials: Mapping[str, DecodingTrials]) -> Self:
         """Fit on all trials of one subject; targets are concept codes."""
         data = only_subject(trials, self.kind)
-        responses = data.responses.astype(np.float64)
+        responses = flat_responses(data.responses).astype(np.float64)
         c = 1 / np.mean((responses**2).sum(axis=1))
         svm = SVC(kernel="linear", C=c).fit(responses, labels_of(data.targets, self.kind))
         # scikit-learn turns the sign around where there is one pair only
@@ -50,7 +51,7 @@ class SvmDecoder:
         Parameters
         ----------
         responses
-            Standardised, shape (n_items, n_units).
+            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
         subject
             Not needed: there is one.
 
@@ -61,6 +62,7 @@ class SvmDecoder:
             orders classes with as many wins by their summed margins; −1 for concepts that no
             training trial shows.
         """
+        responses = flat_responses(responses)
         check_units(responses, self.coef_.shape[1], self.kind)
         margins = np.asarray(responses, dtype=np.float64) @ self.coef_.T + self.intercept_
         first, second = np.triu_indices(len(self.classes_), k=1)

@@ -14,11 +14,12 @@ from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.ridge.banded import BandedSettings, solve_banded
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 KIND = "banded-encoder"
 
 
-class BandedEncoder:
+class BandedEncoder(InSpace):
     """Predict standardised responses by banded ridge on embeddings that lie end to end.
 
     Parameters
@@ -48,6 +49,8 @@ class BandedEncoder:
         Penalty and cross-validated R², shape (n_units,).
     edge_share_
         Shares of units whose penalty is the smallest and the largest offered.
+    kept_shares_
+        Share of each band's variance that `max_axes` left, shape (n_bands,).
     standardizer_
         Means and deviations of the training responses.
     """
@@ -97,6 +100,11 @@ class BandedEncoder:
             Shapes disagree, or a value is not finite.
         """
         self._check(features)
+        if responses.ndim != 2:
+            raise CalcarineError(
+                f"the responses have shape {responses.shape}; banded ridge takes (n_trials, "
+                "n_units). Use the kind `ridge` for responses over time."
+            )
         self.standardizer_ = Standardizer.fit(responses, sessions)
         targets = self.standardizer_.transform(responses, sessions)
         labels = np.repeat(self.band_names, [size for _, size in self.bands])
@@ -107,7 +115,7 @@ class BandedEncoder:
         self.coef_, self.intercept_ = found.coef, found.intercept
         self.alpha_, self.cv_score_ = found.alpha, found.cv_score
         self.shares_, self.band_scores_ = found.shares, found.band_scores
-        self.edge_share_ = found.edge_share
+        self.edge_share_, self.kept_shares_ = found.edge_share, found.kept_shares
         return self
 
     def predict(self, stimuli: np.ndarray) -> np.ndarray:
@@ -149,7 +157,9 @@ class BandedEncoder:
         ]
         return np.stack(parts).astype(np.float32)
 
-    def save(self, folder: Path, card: dict[str, str]) -> None:
+    def save(
+        self, folder: Path, card: dict[str, str], more: dict[str, np.ndarray] | None = None
+    ) -> None:
         """Write a model folder.
 
         Parameters
@@ -158,6 +168,8 @@ class BandedEncoder:
             Where.
         card
             Text for `data licence split preprocessing seed` of the model card.
+        more
+            Arrays of an encoder that is built on this one.
         """
         arrays, columns = unit_arrays(self.units)
         config = {
@@ -170,11 +182,13 @@ class BandedEncoder:
             "n_folds": self.n_folds,
             "n_candidates": self.settings.n_candidates,
             "n_refinements": self.settings.n_refinements,
+            "max_axes": self.settings.max_axes,
+            "kept_shares": [float(share) for share in self.kept_shares_],
             "edge_share": list(self.edge_share_),
             "version": __version__,
         }
         fitted = {name: getattr(self, f"{name}_") for name in _TENSORS}
-        tensors = {**fitted, **self.standardizer_.tensors(), **arrays}
+        tensors = {**fitted, **self.standardizer_.tensors(), **arrays, **(more or {})}
         models = ", ".join(str(sidecar["model"]) for sidecar in self.embeddings)
         parts = ", ".join(
             f"{name} {value:.3f}"
@@ -192,7 +206,7 @@ class BandedEncoder:
         write_model(folder, config, tensors, text)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, kind: str = KIND) -> Self:
         """Read a model folder.
 
         Raises
@@ -200,9 +214,11 @@ class BandedEncoder:
         CalcarineError
             The folder is absent or damaged, or holds another kind of model.
         """
-        config, tensors = read_model(folder, KIND)
+        config, tensors = read_model(folder, kind)
         settings = BandedSettings(
-            n_candidates=config["n_candidates"], n_refinements=config["n_refinements"]
+            n_candidates=config["n_candidates"],
+            n_refinements=config["n_refinements"],
+            max_axes=config["max_axes"],
         )
         units = units_of(tensors, config["unit_columns"])
         encoder = cls(config["bands"], config["embeddings"], units, config["n_folds"], settings)
@@ -210,6 +226,7 @@ class BandedEncoder:
             setattr(encoder, f"{name}_", tensors[name])
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
+        encoder.kept_shares_ = np.array(config["kept_shares"])
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 

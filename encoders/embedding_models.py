@@ -256,8 +256,7 @@ def _shipped(identifier: str) -> PictureNetwork:
 
 def shipped_models() -> list[str]:
     """List the embedding models that come with the package, as `calcarine:NAME` takes them."""
-    folders = SHIPPED.iterdir() if SHIPPED.is_dir() else ()
-    return sorted(folder.name for folder in folders if folder.is_dir())
+    return sorted(path.parent.name for path in SHIPPED.glob("*/*config.json"))
 
 
 FAMILIES: dict[str, Family] = {

@@ -169,6 +169,22 @@ def unit_intervals(
     return bounds[0], bounds[1]
 
 
+def bootstrap_correlations(
+    measured: np.ndarray, predicted: np.ndarray, seed: int, n_draws: int = 2000
+) -> np.ndarray:
+    """Correlate in bootstrap samples of items: float64, shape (n_draws, n_units).
+
+    Parameters
+    ----------
+    measured, predicted
+        Shape (n_items, n_units).
+    seed, n_draws
+        Of the draws, which are the same for every prediction of the same items.
+    """
+    measured, predicted = _checked(measured, predicted)
+    return np.concatenate(list(_bootstrap(measured, predicted, seed, n_draws)))
+
+
 def summary_interval(
     measured: np.ndarray,
     predicted: np.ndarray,

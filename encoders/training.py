@@ -121,6 +121,7 @@ def adamw(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         [{"params": matrices, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}],
         lr=0.0,
+        fused=True,  # one pass over the weights instead of ten
     )
 
 

@@ -1,6 +1,5 @@
-"""Voxelwise encoder: pictures or embeddings to responses, saved as a model folder."""
+"""Encoder of voxels or sensors: pictures or embeddings to responses, saved as a model folder."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,17 +8,17 @@ import pandas as pd
 from PIL import Image
 
 from calcarine import __version__
-from calcarine.data.digests import read_picture
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.repeats import average_rows
-from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
+from calcarine.encoders.pictures import as_pictures, holds_pictures
 from calcarine.encoders.ridge.chunk_solver import Method
 from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 if TYPE_CHECKING:
     from calcarine.encoders.embedding_models import EmbeddingModel
@@ -27,8 +26,11 @@ if TYPE_CHECKING:
 KIND = "voxel-encoder"
 
 
-class VoxelEncoder:
+class VoxelEncoder(InSpace):
     """Predict the standardised response of every unit by ridge regression on an embedding.
+
+    A unit is a voxel, or a channel with a response at every sample of the trial: samples of
+    channels are as many targets of one solver.
 
     Parameters
     ----------
@@ -43,9 +45,13 @@ class VoxelEncoder:
     ----------
     coef_
         Weights, float32, shape (n_features, n_units); features are the embedding's tokens laid end
-        to end, neither centred nor scaled.
+        to end, neither centred nor scaled. With time (n_features, n_units * n_times), the samples
+        of a channel side by side.
     intercept_, alpha_, cv_score_
-        Shape (n_units,): intercept, penalty, cross-validated R² within the training trials.
+        Shape (n_units,) or (n_units * n_times,): intercept, penalty, cross-validated R² within the
+        training trials.
+    n_times_
+        Number of samples; None for responses without time.
     edge_share_
         Shares of units whose penalty is the smallest and the largest that was tried.
     standardizer_
@@ -65,11 +71,8 @@ class VoxelEncoder:
         self.n_folds = n_folds
         self.method = method
         self.search = search
-
-    @property
-    def units_sha(self) -> str:
-        """Hash of which units stand in which order (the voxel-mask hash)."""
-        return units_sha(self.units)
+        self.space: dict[str, Any] = {}
+        self.embedding_model: EmbeddingModel | None = None
 
     def fit(
         self,
@@ -86,7 +89,7 @@ class VoxelEncoder:
             Embedding of each trial's stimulus, shape (n_trials, embed_dim) or (n_trials, n_tokens,
             embed_dim).
         responses
-            Shape (n_trials, n_units), not standardised.
+            Shape (n_trials, n_units) or (n_trials, n_units, n_times), not standardised.
         groups
             What must not straddle the folds of the search for penalties (stimulus, run, …), shape
             (n_trials,). Method `gcv` has no folds: it averages the trials of a group first, so
@@ -100,13 +103,15 @@ class VoxelEncoder:
         CalcarineError
             Shapes disagree, or a value is not finite.
         """
-        if responses.shape[1:] != (len(self.units),):
+        if responses.ndim not in (2, 3) or responses.shape[1] != len(self.units):
             raise CalcarineError(
                 f"the responses have shape {responses.shape}; the units table has "
                 f"{len(self.units)} units."
             )
         self.standardizer_ = Standardizer.fit(responses, sessions)
-        features, targets = _flat(embeddings), self.standardizer_.transform(responses, sessions)
+        self.n_times_ = responses.shape[2] if responses.ndim == 3 else None
+        features = _flat(embeddings)
+        targets = _flat(self.standardizer_.transform(responses, sessions))
         if self.method == "gcv" and groups is not None:
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
@@ -120,7 +125,7 @@ class VoxelEncoder:
 
     def predict(
         self,
-        stimuli: np.ndarray | Sequence[Image.Image | Path],
+        stimuli: Any,
         embedding_model: "EmbeddingModel | None" = None,
     ) -> np.ndarray:
         """Predict responses.
@@ -128,15 +133,17 @@ class VoxelEncoder:
         Parameters
         ----------
         stimuli
-            Embeddings, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or pictures,
-            as PIL images or files.
+            Embeddings, float, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or
+            pictures in any form that `calcarine.encoders.pictures.as_pictures` takes: PIL images,
+            paths, arrays (n, height, width, 3), a tensor (n, 3, height, width).
         embedding_model
-            What embeds the pictures; without it the model that `embedding` names is loaded.
+            What embeds the pictures; without it the model that `embedding` names is loaded, once.
 
         Returns
         -------
         numpy.ndarray
-            float32, shape (n_items, n_units), in standard deviations of the training responses.
+            float32, shape (n_items, n_units) or (n_items, n_units, n_times), in standard
+            deviations of the training responses.
 
         Raises
         ------
@@ -146,15 +153,18 @@ class VoxelEncoder:
         """
         if not hasattr(self, "coef_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
-        if not isinstance(stimuli, np.ndarray):
-            stimuli = self._embed(stimuli, embedding_model)
+        if holds_pictures(stimuli):
+            stimuli = self._embed(as_pictures(stimuli), embedding_model)
         features = _flat(stimuli)
         if features.shape[1] != len(self.coef_):
             raise CalcarineError(
                 f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
                 f"fitted on {len(self.coef_)} ({self.embedding['model']})."
             )
-        return features @ self.coef_ + self.intercept_
+        predicted = features @ self.coef_ + self.intercept_
+        if self.n_times_ is None:
+            return predicted
+        return predicted.reshape(len(predicted), len(self.units), self.n_times_)
 
     def score(
         self, embeddings: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None
@@ -166,33 +176,18 @@ class VoxelEncoder:
         embeddings
             Shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim).
         responses
-            Shape (n_items, n_units), not standardised.
+            Shape (n_items, n_units) or (n_items, n_units, n_times), not standardised.
         sessions
             Session of each item, shape (n_items,), where `fit` was given them.
 
         Returns
         -------
         numpy.ndarray
-            Pearson r of each unit, shape (n_units,).
+            Pearson r of each unit (and sample), shape (n_units,) or (n_units, n_times).
         """
         measured = self.standardizer_.transform(responses, sessions)
-        return correlation(measured, self.predict(embeddings))
-
-    def check_units(self, units: pd.DataFrame) -> None:
-        """Refuse units other than those of the encoder.
-
-        Raises
-        ------
-        CalcarineError
-            Number, place or order of the units differ.
-        """
-        if units_sha(units) != self.units_sha:
-            raise CalcarineError(
-                f"this encoder predicts {len(self.units)} units of the mask "
-                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
-                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
-                "fit a new one."
-            )
+        r = correlation(_flat(measured), _flat(self.predict(embeddings)))
+        return r if self.n_times_ is None else r.reshape(len(self.units), self.n_times_)
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder.
@@ -214,6 +209,7 @@ class VoxelEncoder:
             "standardizer_groups": list(self.standardizer_.groups),
             "n_folds": self.n_folds,
             "method": self.method,
+            "n_times": self.n_times_,
             "search": self.search,
             "edge_share": list(self.edge_share_),
             "version": __version__,
@@ -256,27 +252,32 @@ class VoxelEncoder:
                 f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
                 f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
             )
+        # shipped weights have half precision; products are taken in single
+        tensors = {
+            n: t.astype(np.float32) if t.dtype == np.float16 else t for n, t in tensors.items()
+        }
         encoder.coef_, encoder.intercept_ = tensors["coef"], tensors["intercept"]
         encoder.alpha_, encoder.cv_score_ = tensors["alpha"], tensors["cv_score"]
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
+        encoder.n_times_ = config.get("n_times")
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 
-    def _embed(
-        self, pictures: Sequence[Image.Image | Path], model: "EmbeddingModel | None"
-    ) -> np.ndarray:
+    def check_embedding(self, model: "EmbeddingModel") -> None:
+        """Refuse a network or a transform other than those that the encoder was fitted on.
+
+        Raises
+        ------
+        CalcarineError
+            Revision or transform differ, or the encoder was not fitted on pictures.
+        """
         wanted = self.embedding
         if wanted.get("input", "pictures") != "pictures":
             raise CalcarineError(
                 f"this encoder was fitted on {wanted['input']}, not on pictures; give it "
                 "embeddings."
             )
-        if model is None:
-            # torch and the model's library take seconds; predicting from embeddings needs neither
-            from calcarine.encoders.embedding_models import load_embedding_model
-
-            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
         for what in ("revision", "transform_sha"):
             if getattr(model, what) != wanted[what]:
                 raise CalcarineError(
@@ -284,12 +285,22 @@ class VoxelEncoder:
                     f"fitted on {wanted['model']} with {wanted[what][:12]}. Load the same weights "
                     "with the same transform."
                 )
-        opened = [read_picture(p) if isinstance(p, Path) else p for p in pictures]
-        return model.embed_pictures(opened)
+
+    def _embed(self, pictures: list[Image.Image], model: "EmbeddingModel | None") -> np.ndarray:
+        model = model or self.embedding_model
+        if model is None and self.embedding.get("input", "pictures") == "pictures":
+            # torch and the model's library take seconds; predicting from embeddings needs neither
+            from calcarine.encoders.embedding_models import load_embedding_model
+
+            wanted = self.embedding
+            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
+            self.embedding_model = model
+        self.check_embedding(model)  # type: ignore[arg-type]
+        return model.embed_pictures(pictures)  # type: ignore[union-attr]
 
 
-def _flat(embeddings: np.ndarray) -> np.ndarray:
-    return embeddings.reshape(len(embeddings), -1)
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
 
 
 def _group_means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

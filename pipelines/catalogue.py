@@ -8,6 +8,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import read_predictions
 from calcarine.decoders.generator import SHIPPED as GENERATORS
 from calcarine.encoders.embedding_models import FAMILIES, shipped_models
+from calcarine.encoders.pretrained import list_pretrained
 
 
 def models_text() -> str:
@@ -16,7 +17,10 @@ def models_text() -> str:
     lines += [f"  {family.form:24s} {family.text}" for family in FAMILIES.values()]
     lines += ["", "Shipped with the package:"]
     lines += [f"  calcarine:{name}" for name in (*shipped_models(), *GENERATORS)]
-    lines += ["", "Encoders from Python: calcarine.encoders.load_pretrained('local-dir:PATH')"]
+    lines += ["", "Encoders, for calcarine.encoders.load_pretrained:"]
+    lines += [f"  {name}" for name in list_pretrained()]
+    lines += ["  local-dir:PATH            a model folder, for instance one that `export` wrote"]
+    lines += ["  hf-hub:ORG/NAME           a repository of the hub"]
     return "\n".join(lines)
 
 

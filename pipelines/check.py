@@ -5,10 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
-from calcarine.pipelines.check_meeg import meeg_extent, recordings_extents
+from calcarine.data.kriegeskorte92 import FILE
+from calcarine.pipelines.check_meeg import (
+    epochs_extent,
+    meeg_extent,
+    recordings_extents,
+    release_problems,
+)
 from calcarine.pipelines.check_plan import Extent, Plan, make_plan
 from calcarine.pipelines.config import Config, load_config
-from calcarine.pipelines.config_data import BidsSource, Haxby2001Source, PhantomSource
+from calcarine.pipelines.config_data import (
+    BidsSource,
+    Haxby2001Source,
+    PhantomMeegSource,
+    PhantomSource,
+)
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -95,6 +107,35 @@ def _phantom(config: Config) -> Found:
     return [], [extent] * len(config.subjects)
 
 
+def _phantom_meeg(config: Config) -> Found:
+    from calcarine.data.phantom.meeg.devices import device_of
+    from calcarine.pipelines.source import sensor_experiment_of
+
+    source = config.source
+    assert isinstance(source, PhantomMeegSource)
+    experiment = sensor_experiment_of(config)
+    n_trials = source.n_train + source.n_train_again + source.n_test * source.n_test_repeats
+    n_samples = source.trials_per_run * source.soa_s * source.sampling_rate_hz
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            device = device_of(config.recording.datatype, experiment, subject)
+        except CalcarineError as error:
+            problems.append(str(error))
+            continue
+        n_channels = len(device.channels)
+        extents.append(
+            Extent(
+                -(-n_trials // source.trials_per_run),
+                n_trials,
+                round(n_channels * source.sampling_rate_hz),  # about one second a trial
+                source.n_train + source.n_test,
+                n_samples * n_channels * 4 / 1e6,
+            )
+        )
+    return list(dict.fromkeys(problems)), extents
+
+
 def _haxby2001(config: Config) -> Found:
     source = config.source
     assert isinstance(source, Haxby2001Source)
@@ -150,14 +191,44 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     )
 
 
+def _dissimilarities(config: Config, subject: str) -> tuple[list[str], Extent | None]:
+    from calcarine.data.dissimilarities import read_dissimilarities
+
+    try:
+        found = read_dissimilarities(config.bids / f"sub-{subject}" / "dissimilarities")
+    except CalcarineError as error:
+        return [str(error)], None
+    n_sessions, n_stimuli = len(found.rdms), len(found.stimuli)
+    size_mb = n_sessions * n_stimuli**2 * 4 / 1e6
+    return [], Extent(n_sessions, n_sessions * n_stimuli, n_stimuli, n_stimuli, size_mb)
+
+
+def _kriegeskorte92(config: Config) -> Found:
+    source = config.source
+    assert isinstance(source, Kriegeskorte92Source)
+    problems = []
+    if not (source.path / FILE).is_file():
+        problems.append(
+            f"source.path: {source.path / FILE} is not there; correct the path or set the variable "
+            "that it is made of."
+        )
+    return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
+    "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
+    "phantom-meeg": _phantom_meeg,
     "haxby2001": _haxby2001,
     "recordings": recordings_extents,
+    "things-eeg2": release_problems,
+    "things-meg": release_problems,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
     "fmri": _fmri,
+    "dissimilarities": _dissimilarities,
     "eeg": meeg_extent,
     "meg": meeg_extent,
+    "epochs": epochs_extent,
 }

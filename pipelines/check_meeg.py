@@ -3,6 +3,7 @@
 from calcarine.data.errors import CalcarineError
 from calcarine.pipelines.check_plan import Extent
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_meeg import EpochsRecording, ThingsEeg2Source, ThingsMegSource
 
 
 def recordings_extents(config: Config) -> tuple[list[str], list[Extent]]:
@@ -35,6 +36,22 @@ def recordings_extents(config: Config) -> tuple[list[str], list[Extent]]:
     return problems, extents
 
 
+def release_problems(config: Config) -> tuple[list[str], list[Extent]]:
+    """Look whether a release's folder is there; its files are checked when it is converted."""
+    source = config.source
+    assert isinstance(source, ThingsEeg2Source | ThingsMegSource)
+    problems = []
+    if not source.path.is_dir():
+        problems.append(f"source.path: the folder {source.path} is not there; correct the path.")
+    is_ready = source.layout == "preprocessed"
+    if is_ready != (config.recording.modality == "epochs"):
+        problems.append(
+            f"recording.modality is {config.recording.modality!r}; `source.layout: "
+            f"{source.layout}` needs {'epochs' if is_ready else 'eeg or meg'}."
+        )
+    return problems, []
+
+
 def meeg_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     """Walk through the recording of one subject."""
     from calcarine.data.leaks import find_leaks
@@ -65,3 +82,26 @@ def meeg_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]
         tuple(found.warnings),
         found.units,
     )
+
+
+def epochs_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]:
+    """Read the epochs of one subject."""
+    from calcarine.data.leaks import find_leaks
+    from calcarine.data.meeg.ready_epochs import read_epochs
+    from calcarine.pipelines.prepare import declare_split
+
+    recording = config.recording
+    assert isinstance(recording, EpochsRecording)
+    try:
+        found, _ = read_epochs(
+            config.bids, subject, recording.datatype, config.stimuli, recording.picks
+        )
+        trials = declare_split(found.trials, config.split, config.seed)
+        times = found.sidecar["times_s"]
+        problems = find_leaks(trials, config.split.disjoint, (times[0], times[-1]))
+    except CalcarineError as error:
+        return [str(error)], None
+    size = found.values.nbytes / 1e6
+    n_stimuli = trials["stimulus_id"].nunique()
+    extent = Extent(1, len(trials), len(found.units), n_stimuli, size, len(times))
+    return problems, extent

@@ -98,7 +98,9 @@ def make_plan(config: Config, extents: list[Extent]) -> Plan:
             f"{len(config.reconstruct)} reconstructions a subject",
             f"{n_subjects} reports and {config.layout.index}",
         ],
-        disk_mb=made + (simulated if config.source.kind == "phantom" else 0) + 5 * n_subjects,
+        disk_mb=made
+        + (simulated if config.source.kind.startswith("phantom") else 0)
+        + 5 * n_subjects,
         memory_mb=900 + 3 * max(largest.run_mb, largest_mb),
         minutes=seconds / 60 / 2,
         warnings=_warnings(config, extents),

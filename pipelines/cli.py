@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TinyModel = Literal["clip", "judge", "unclip"]
+TinyModel = Literal["clip", "judge", "unclip", "prefix"]
 ConfigPath = Annotated[Path, typer.Argument(help="Configuration file (YAML).")]
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -85,7 +85,7 @@ def step(
 
 @app.command()
 def train(
-    model: Annotated[TinyModel, typer.Argument(help="Which of the three.")],
+    model: Annotated[TinyModel, typer.Argument(help="Which of the four.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; training goes on beside it.")],
     steps: Annotated[int | None, typer.Option(help="Optimisation steps.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of scenes, weights and order.")] = 0,
@@ -95,6 +95,93 @@ def train(
 
     for name, value in train_phantom(model, out, steps, seed).items():
         typer.echo(f"{name}\t{value:.4f}")
+
+
+@app.command("train-encoders")
+def train_encoders(
+    out: Annotated[Path, typer.Argument(help="Folder to write, a model folder a subject.")],
+    subject: Annotated[list[str], typer.Option(help="Label; may be repeated.")] = ["01", "02"],  # noqa: B006
+    seed: Annotated[int, typer.Option(help="Seed of the phantom.")] = 0,
+) -> None:
+    """Simulate the phantom and fit the encoders that come with the package."""
+    from calcarine.pipelines.train_phantom_encoders import run as fit_encoders
+
+    for folder in fit_encoders(out, subject, seed):
+        typer.echo(folder)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Model folder of an encoder.")],
+    destination: Annotated[Path, typer.Argument(help="Folder to write.")],
+    field: Annotated[
+        list[str] | None, typer.Option(help='Field of the card, e.g. licence="CC BY 4.0".')
+    ] = None,
+    half: Annotated[bool, typer.Option(help="Weights in half precision.")] = False,
+) -> None:
+    """Write a folder that a stranger can load; an incomplete card is refused."""
+    from calcarine.pipelines.sharing import export_model
+
+    fields = dict(text.split("=", 1) for text in field or () if "=" in text)
+    if len(fields) != len(field or ()):
+        raise CalcarineError(f"--field got {field}; expected NAME=TEXT, each name once.")
+    typer.echo(export_model(folder, destination, fields, half))
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder that `export` wrote.")],
+    repository: Annotated[str, typer.Argument(help="ORG/NAME on the Hugging Face hub.")],
+    public: Annotated[bool, typer.Option(help="Let everybody see a new repository.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check all, send nothing.")] = False,
+) -> None:
+    """Send an exported encoder to the hub, with your own login."""
+    from calcarine.pipelines.sharing import push_model
+
+    for line in push_model(folder, repository, not public, dry_run):
+        typer.echo(("would send " if dry_run else "sent ") + line)
+
+
+bank_app = typer.Typer(
+    help="Banks of pictures that units are captioned with.", no_args_is_help=True
+)
+app.add_typer(bank_app, name="bank")
+
+
+@bank_app.callback()
+def bank_group() -> None:
+    """Banks of pictures that units are captioned with."""
+
+
+@bank_app.command("build")
+def bank_build(
+    folder: Annotated[Path, typer.Argument(help="Pictures, with stimuli.tsv or .txt captions.")],
+    out: Annotated[Path | None, typer.Option(help="Bank to write; out/banks/NAME.")] = None,
+    model: Annotated[str, typer.Option(help="Embedding model.")] = "calcarine:phantom-clip",
+    without: Annotated[
+        Path | None, typer.Option(help="Trial table whose test stimuli are left out.")
+    ] = None,
+) -> None:
+    """Embed a folder of pictures, and their captions, as a bank."""
+    from calcarine.pipelines.caption_banks import build_bank
+
+    place = out or Path("out/banks") / folder.resolve().name
+    made = build_bank(folder, place, model, without)
+    typer.echo(f"{place}: {len(made.entries):,} pictures, {made.embed_dim} dimensions")
+
+
+@app.command()
+def caption(
+    mask: Annotated[Path, typer.Option(help="Image that marks a piece of cortex.")],
+    encoder: Annotated[Path, typer.Option(help="Model folder of a ridge encoder.")],
+    bank: Annotated[
+        Path | None, typer.Option(help="Bank; by default the encoder's training stimuli.")
+    ] = None,
+) -> None:
+    """Say in words what the units in a mask respond to."""
+    from calcarine.pipelines.caption_mask import caption_mask
+
+    typer.echo(caption_mask(mask, encoder, bank))
 
 
 @app.command()

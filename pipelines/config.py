@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
+from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import (
     BidsSource,
     FmriRecording,
@@ -22,16 +23,22 @@ from calcarine.pipelines.config_data import (
     SplitSection,
     ZscoreScaling,
 )
-from calcarine.pipelines.config_meeg import EegRecording, MegRecording
+from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
+from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
     Decoder,
     EmbeddingSection,
     Encoder,
     EvaluateSection,
+    IntegrationSection,
     ReconstructSection,
 )
+from calcarine.pipelines.config_sensors import OverTimeSection
 
-Recording = Annotated[FmriRecording | EegRecording | MegRecording, Field(discriminator="modality")]
+Recording = Annotated[
+    FmriRecording | EegRecording | MegRecording | EpochsRecording | DissimilarityRecording,
+    Field(discriminator="modality"),
+]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
 
 
@@ -55,7 +62,11 @@ class Config(Section):
     embeddings: dict[Name, EmbeddingSection]
     encode: dict[Name, Encoder] = Field(default_factory=dict)
     decode: dict[Name, Decoder] = Field(default_factory=dict)
+    over_time: dict[Name, OverTimeSection] = Field(default_factory=dict)
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
+    geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
+    integration: dict[Name, IntegrationSection] = Field(default_factory=dict)
+    caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
     @property
@@ -77,6 +88,11 @@ class Config(Section):
             return self.source.stimuli
         return self.bids / "stimuli" / "stimuli.tsv"
 
+    @property
+    def references(self) -> Path:
+        """Dissimilarities that come with the data set, a folder each."""
+        return self.bids / "references"
+
     @field_validator("recording", mode="before")
     @classmethod
     def _fmri_where_nothing_is_said(cls, value: Any) -> Any:
@@ -88,7 +104,16 @@ class Config(Section):
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
+        wanted |= {f"over_time.{n}.target": o.target for n, o in self.over_time.items()}
+        wanted |= {
+            f"geometry.{n}.embeddings": name
+            for n, g in self.geometry.items()
+            for name in g.embeddings
+        }
         wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
+        for name, caption in self.caption.items():
+            named = {"texts": caption.texts, "picture_judge": caption.picture_judge}
+            wanted |= {f"caption.{name}.{key}": n for key, n in named.items() if n is not None}
         _all_in(wanted, known, "embeddings")
         drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
         drivers |= {
@@ -96,7 +121,30 @@ class Config(Section):
             for n, r in self.reconstruct.items()
             if r.low_level is not None
         }
+        for name, caption in self.caption.items():
+            routes = {"trials": caption.trials, "nearest": caption.nearest}
+            drivers |= {f"caption.{name}.{key}": n for key, n in routes.items() if n is not None}
         _all_in(drivers, list(self.decode), "decode")
+        compared = {f"integration.{n}.joint": i.joint for n, i in self.integration.items()}
+        compared |= {
+            f"integration.{n}.rivals": r for n, i in self.integration.items() for r in i.rivals
+        }
+        _all_in(compared, list(self.encode), "encode")
+        for name, decoder in self.decode.items():
+            strangers = set(decoder.held_out_subjects)
+            if strangers - set(self.subjects) or strangers == set(self.subjects):
+                raise ValueError(
+                    f"decode.{name}.hold_out is {sorted(strangers)}; expected some of the subjects "
+                    f"{list(self.subjects)}, and not all"
+                )
+        if self.split.scheme == "none" and (self.encode or self.decode):
+            raise ValueError("split.scheme is none; encode and decode need test trials")
+        if (self.split.scheme == "none") != isinstance(self.recording, DissimilarityRecording):
+            raise ValueError(
+                "split.scheme none belongs to recordings of dissimilarities, and to no other"
+            )
+        encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
+        _all_in(encoders, list(self.encode), "encode")
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self

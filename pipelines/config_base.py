@@ -1,7 +1,7 @@
 """What every section of the configuration has in common."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -27,3 +27,21 @@ class Section(BaseModel):
     """Base of all sections: unknown keys are errors, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DecoderSection(Section):
+    """What every decoder has."""
+
+    target: Name = Field(description="Embedding to predict")
+    standardize: Literal["session", "all"] = Field(
+        "session", description="z-score responses within session or over all training trials"
+    )
+    subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
+    n_permutations: int = Field(
+        0, ge=0, description="Refits with labels shuffled within run: the control shuffled-labels"
+    )
+
+    @property
+    def held_out_subjects(self) -> tuple[Label, ...]:
+        """Subjects that are tested and never trained on."""
+        return ()

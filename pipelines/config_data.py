@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
-from calcarine.pipelines.config_meeg import RecordingsSource
+from calcarine.pipelines.config_geometry import Kriegeskorte92Source
+from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
 
 class BidsSource(Section):
@@ -37,6 +38,41 @@ class PhantomSource(Section):
     amplitude: float = Field(1.0, ge=0, description="Scale of all planted signal; 0 is pure noise")
 
 
+class PhantomMeegSource(Section):
+    """The synthetic brain in EEG or MEG, whichever `recording.modality` reads."""
+
+    kind: Literal["phantom-meeg"] = "phantom-meeg"
+    n_train: int = Field(960, ge=60, description="Training scenes")
+    n_train_again: int = Field(
+        120, ge=0, description="How many of them are shown twice, so that noise can be estimated"
+    )
+    n_test: int = Field(60, ge=12, description="Test scenes, shared by all subjects")
+    n_held_out: int = Field(
+        12, ge=0, description="How many of the test scenes show combinations kept out of training"
+    )
+    n_test_repeats: int = Field(12, ge=2, description="Times that each test scene is shown")
+    n_sessions: int = Field(2, ge=1, description="Sessions; runs are spread over them")
+    trials_per_run: int = Field(120, ge=10, description="Trials in a run")
+    n_voxels: int = Field(
+        900, ge=60, description="Voxels of cortex; two thirds are tuned, and are the dipoles"
+    )
+    soa_s: float = Field(0.9, gt=0, description="Mean time between picture onsets in seconds")
+    soa_jitter_s: float = Field(0.1, ge=0, description="Largest deviation from it in seconds")
+    duration_s: float = Field(0.3, gt=0, description="How long a picture stays in seconds")
+    sampling_rate_hz: float = Field(250.0, ge=120, description="Of the recording")
+    sensors: Literal["mag", "all"] = Field(
+        "mag", description="MEG: 102 magnetometers, or these and 204 planar gradiometers"
+    )
+    montage: str = Field("biosemi64", description="EEG: MNE's montage whose electrode names serve")
+    montages: dict[Label, str] = Field(
+        default_factory=dict, description="EEG: other montages of single subjects, by label"
+    )
+    amplitude: float = Field(
+        1.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
+    )
+    artefacts: float = Field(1.0, ge=0, description="Scale of blinks, heart, mains, muscles")
+
+
 class Haxby2001Source(Section):
     """One subject of Haxby et al. 2001 in OpenfMRI layout, converted to BIDS."""
 
@@ -46,7 +82,14 @@ class Haxby2001Source(Section):
 
 
 Source = Annotated[
-    BidsSource | PhantomSource | Haxby2001Source | RecordingsSource,
+    BidsSource
+    | PhantomSource
+    | PhantomMeegSource
+    | Haxby2001Source
+    | Kriegeskorte92Source
+    | RecordingsSource
+    | ThingsEeg2Source
+    | ThingsMegSource,
     Field(discriminator="kind"),
 ]
 
@@ -150,10 +193,18 @@ class RobustScaling(Section):
 class SplitSection(Section):
     """Which trials train, which choose, which test."""
 
+    @property
+    def unit(self) -> str:
+        """What is left out: `run`, or the column that names the groups of a declared split."""
+        is_column = self.by == "declared" and self.scheme == "leave-one-out"
+        return str(self.column) if is_column else self.by
+
     by: Literal["stimulus", "concept", "run", "session", "subject", "declared"] = Field(
         "stimulus", description="Unit that never stands on both sides"
     )
-    scheme: Literal["holdout", "leave-one-out"] = Field("holdout", description="One split or folds")
+    scheme: Literal["holdout", "leave-one-out", "none"] = Field(
+        "holdout", description="One split, folds, or none where nothing is fitted"
+    )
     test: tuple[str, ...] | Share = Field(0.1, description="Groups to test on, or their share")
     validation: tuple[str, ...] | Share = Field(
         0.1, description="Groups of training data to choose on, or their share"

@@ -60,6 +60,45 @@ class RecordingsSource(Section):
     )
 
 
+class ThingsEeg2Source(Section):
+    """THINGS-EEG2 as released, converted."""
+
+    kind: Literal["things-eeg2"] = "things-eeg2"
+    path: Path = Field(description="Folder with raw_data or preprocessed_data, image_metadata.npy")
+    layout: Literal["raw", "preprocessed"] = Field(
+        "raw", description="Recordings, or epochs (then `recording.modality: epochs`)"
+    )
+    pictures: Path | None = Field(
+        None, description="Folder with training_images and test_images, where they are"
+    )
+
+
+class ThingsMegSource(Section):
+    """THINGS-MEG (ds004212) as released; recordings are linked, not copied."""
+
+    kind: Literal["things-meg"] = "things-meg"
+    path: Path = Field(description="Root of the BIDS data set, or the folder of epochs")
+    layout: Literal["bids", "preprocessed"] = Field(
+        "bids", description="Recordings, or epochs (then `recording.modality: epochs`)"
+    )
+    complete: bool = Field(True, description="Refuse subjects of which a part is missing")
+
+
+class EpochsRecording(Section):
+    """Epochs that the data set's publisher has cut."""
+
+    modality: Literal["epochs"] = "epochs"
+    datatype: Literal["eeg", "meg"] = Field(description="BIDS data type")
+    picks: tuple[str, ...] | None = Field(
+        None, description="Channels to keep, as names or regular expressions"
+    )
+
+    @property
+    def preprocessing(self) -> str:
+        """How responses were made, for model cards."""
+        return "epochs as their publisher made them"
+
+
 class MaxwellSection(Section):
     """Signal space separation (`mne.preprocessing.maxwell_filter`)."""
 
@@ -112,7 +151,13 @@ class IcaSection(Section):
     eog_channels: tuple[str, ...] = Field(
         (), description="Channels that stand for the eyes where none is of type eog, e.g. Fp1"
     )
-    threshold: float = Field(3.0, gt=0, description="z-score from which a component is rejected")
+    measure: Literal["correlation", "zscore"] = Field(
+        "correlation",
+        description="What decides on eyes; z-scores cannot reach 3 with ten components or fewer",
+    )
+    threshold: float = Field(
+        0.5, gt=0, description="Correlation (or z-score) from which a component is rejected"
+    )
 
 
 class RegressionSection(Section):

@@ -1,10 +1,11 @@
 """Sections on the models: embeddings, encoders, decoders, generators, scores."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from calcarine.pipelines.config_base import Name, Section
+from calcarine.pipelines.config_base import DecoderSection, Name, Section
+from calcarine.pipelines.config_sensors import SensorDecoder
 
 # --- embeddings -----------------------------------------------------------------------------
 
@@ -44,6 +45,11 @@ class EncoderSection(Section):
         return ()
 
     @property
+    def trial_bands(self) -> tuple[str, ...]:
+        """Bands that differ between trials of one stimulus."""
+        return ()
+
+    @property
     def averages_repeats(self) -> bool:
         """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
         return False
@@ -78,32 +84,74 @@ class BandedEncoderSection(EncoderSection):
     """Ridge on several embeddings, each with a share of its own in every unit."""
 
     kind: Literal["banded"] = "banded"
-    embeddings: tuple[Name, ...] = Field(min_length=2, description="Embeddings, one a band")
+    embeddings: tuple[Name, ...] = Field(min_length=1, description="Embeddings, one a band")
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
     n_candidates: int = Field(
-        20, ge=0, description="Random shares, beside equal ones and each band alone"
+        15, ge=0, description="Random shares, beside equal ones and each band alone"
     )
+    n_refinements: int = Field(2, ge=0, description="Rounds of steps along the gradient")
+    max_axes: int | None = Field(
+        None, ge=1, description="Principal axes that each band keeps; null: all, which is exact"
+    )
+
+    history: int = Field(
+        0, ge=0, description="Stimuli before the trial, by the first embedding, as a band; 0: none"
+    )
+    behaviour: tuple[str, ...] = Field(
+        (), description="Columns of the trial table as a band, e.g. response_time"
+    )
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """Embeddings, one a band."""
+        return self.embeddings
+
+    @property
+    def trial_bands(self) -> tuple[str, ...]:
+        """Bands that differ between trials of one stimulus."""
+        return ("history",) * (self.history > 0) + ("behaviour",) * bool(self.behaviour)
+
+    @model_validator(mode="after")
+    def _several_bands(self) -> Self:
+        if len(self.embeddings) + len(self.trial_bands) < 2:
+            raise ValueError("a banded encoder needs two bands: embeddings, history or behaviour")
+        return self
+
+
+class JointEncoderSection(EncoderSection):
+    """Banded ridge on a picture's and a caption's embedding and the products of their axes."""
+
+    kind: Literal["joint"] = "joint"
+    picture: Name = Field(description="Embedding of the picture")
+    caption: Name = Field(description="Embedding of the captions")
+    n_axes: int = Field(16, ge=1, description="Principal axes of each whose products are features")
+    n_folds: int | None = Field(
+        5, ge=2, description="Folds of the search; null: leave one group out"
+    )
+    n_candidates: int = Field(20, ge=0, description="Random shares, see `banded`")
     n_refinements: int = Field(3, ge=0, description="Rounds of steps along the gradient")
 
     @property
     def reads(self) -> tuple[Name, ...]:
-        """All bands."""
-        return self.embeddings
+        """Picture, then caption."""
+        return self.picture, self.caption
 
 
-Encoder = Annotated[RidgeEncoderSection | BandedEncoderSection, Field(discriminator="kind")]
+Encoder = Annotated[
+    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection, Field(discriminator="kind")
+]
 
 
-class DecoderSection(Section):
-    """What every decoder has."""
+class IntegrationSection(Section):
+    """Whether a joint encoder beats what it is made of, unit by unit."""
 
-    target: Name = Field(description="Embedding to predict")
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
+    joint: Name = Field(description="Encoder of kind `joint`")
+    rivals: tuple[Name, ...] = Field(
+        min_length=1, description="Encoders that it must beat: picture, caption, concatenation"
     )
-    subjects: Literal["each", "all"] = Field("each", description="One model each, or one for all")
+    level: float = Field(0.05, gt=0, lt=1, description="False discovery rate over units")
 
 
 class RidgeDecoderSection(DecoderSection):
@@ -144,7 +192,11 @@ class ContrastiveDecoderSection(DecoderSection):
 
 
 Decoder = Annotated[
-    RidgeDecoderSection | LdaDecoderSection | SvmDecoderSection | ContrastiveDecoderSection,
+    RidgeDecoderSection
+    | LdaDecoderSection
+    | SvmDecoderSection
+    | ContrastiveDecoderSection
+    | SensorDecoder,
     Field(discriminator="kind"),
 ]
 
@@ -178,6 +230,11 @@ class EvaluateSection(Section):
 
     n_bootstrap: int = Field(2000, ge=100, description="Bootstrap samples of an interval")
     repeat_curve: bool = Field(True, description="Score 1 … n averaged repeats")
+    headline: Literal["averaged", "single"] = Field(
+        "averaged",
+        description="What headlines of decoding speak of: averaged repeats, or single trials "
+        "(where a stimulus is a whole category)",
+    )
     ceiling_floor: float = Field(
         0.3, gt=0, lt=1, description="No ratio to a noise ceiling (in r) below this one"
     )

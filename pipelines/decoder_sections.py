@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from calcarine.decoders.contrastive import ContrastiveDecoder
-from calcarine.decoders.contrastive_network import NetworkShape
+from calcarine.decoders.contrastive_loss import ContrastiveLoss
+from calcarine.decoders.contrastive_network import shape_of
 from calcarine.decoders.decoding_trials import Decoder
 from calcarine.decoders.lda import LdaDecoder
+from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
+from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
 from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_models import ContrastiveDecoderSection, RidgeDecoderSection
+from calcarine.pipelines.config_sensors import (
+    RiemannDecoderSection,
+    SensorContrastiveSection,
+    XdawnDecoderSection,
+)
 
 
 def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder:
@@ -20,14 +28,27 @@ def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder
 
 
 def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path) -> Decoder:
-    shape = NetworkShape(
+    shape = ResidualMlpShape(
         section.hidden_dim,
         section.n_blocks,
         section.dropout,
         section.subject_dropout,
         section.voxel_dropout,
     )
-    plan = TrainingPlan(
+    loss = ContrastiveLoss("soft-clip", section.mixco_share, 1.0, section.mse_weight)
+    return ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
+
+
+def _sensor_contrastive(section: SensorContrastiveSection, seed: int, checkpoint: Path) -> Decoder:
+    network = section.network.model_dump()
+    shape = shape_of(network.pop("kind"), network)
+    weight = section.clip_weight
+    loss = ContrastiveLoss(section.contrast, section.mixco_share, weight, 1 - weight)
+    return ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
+
+
+def _plan(section: ContrastiveDecoderSection | SensorContrastiveSection, seed: int) -> TrainingPlan:
+    return TrainingPlan(
         section.n_epochs,
         section.batch_size,
         section.learning_rate,
@@ -35,7 +56,14 @@ def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path
         section.patience,
         seed,
     )
-    return ContrastiveDecoder(shape, plan, section.mixco_share, section.mse_weight, checkpoint)
+
+
+def _riemann(section: RiemannDecoderSection, seed: int, checkpoint: Path) -> Decoder:
+    return RiemannDecoder(section.covariance, section.n_components, section.n_folds)
+
+
+def _xdawn(section: XdawnDecoderSection, seed: int, checkpoint: Path) -> Decoder:
+    return XdawnDecoder(section.n_filters, section.n_components, section.n_folds)
 
 
 MAKERS: dict[str, Callable[[Any, int, Path], Decoder]] = {
@@ -43,6 +71,9 @@ MAKERS: dict[str, Callable[[Any, int, Path], Decoder]] = {
     "lda": lambda section, seed, checkpoint: LdaDecoder(),
     "svm": lambda section, seed, checkpoint: SvmDecoder(),
     "contrastive": _contrastive,
+    "sensor-contrastive": _sensor_contrastive,
+    "riemann": _riemann,
+    "xdawn": _xdawn,
 }
 
 

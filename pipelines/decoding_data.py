@@ -9,9 +9,11 @@ from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import read_responses
 from calcarine.data.splits import Fold, folds
+from calcarine.decoders.meeg.sensors import Sensors, sensors_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
-from calcarine.pipelines.encode import penalty_groups
+from calcarine.pipelines.config_sensors import OverTimeSection
+from calcarine.pipelines.encoding_data import penalty_groups
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class SubjectData:
     trials
         Trial table, one row a trial; only trials whose stimulus has a target.
     values
-        Responses, not standardised, shape (n_trials, n_units).
+        Responses, not standardised, shape (n_trials, n_units) or (n_trials, n_channels, n_times).
     targets
         Target of each trial's stimulus, shape (n_trials, embed_dim).
     sessions
@@ -34,6 +36,8 @@ class SubjectData:
         Units table.
     n_without_target
         Number of trials that were left out.
+    sensors
+        Montage and times, where responses are time courses.
     """
 
     trials: pd.DataFrame
@@ -43,10 +47,11 @@ class SubjectData:
     groups: np.ndarray
     units: pd.DataFrame
     n_without_target: int
+    sensors: Sensors | None = None
 
 
 def subject_data(
-    config: Config, subject: str, section: DecoderSection, target: Embeddings
+    config: Config, subject: str, section: DecoderSection | OverTimeSection, target: Embeddings
 ) -> SubjectData:
     """Read one subject's responses and look up the target of every trial.
 
@@ -73,6 +78,7 @@ def subject_data(
         penalty_groups(trials, config.split),
         responses.units,
         int((~known).sum()),
+        sensors_of(responses.units, responses.sidecar),
     )
 
 

@@ -4,24 +4,28 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from calcarine.data.checkpoints import remove_checkpoint
 from calcarine.data.digests import frame_sha
-from calcarine.data.embeddings import Embeddings, read_embeddings
+from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
+from calcarine.data.model_folder import add_to_config
 from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.data.repeats import average_rows, repeat_rows
-from calcarine.data.responses import Responses, read_responses, units_sha
+from calcarine.data.responses import read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
-from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder, PredictsBands
+from calcarine.encoders.encoding_trials import FittedEncoder, PredictsBands
+from calcarine.encoders.unit_space import SPACE_KEYS
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Encoder as EncoderSection
-from calcarine.pipelines.config_data import SplitSection
+from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.encoder_sections import fit_encoder
+from calcarine.pipelines.encoding_data import EncodingData, encoding_data
 
 
 def run(config: Config, subject: str, name: str) -> None:
@@ -49,123 +53,17 @@ def run(config: Config, subject: str, name: str) -> None:
     seed = derive_seed(config.seed, subject, "encode", name)
     final, predictions = encode(data, name, section, config.evaluate.repeat_curve, seed, work)
     final.save(folder, _card(config, section, data, seed))
+    add_to_config(folder, unit_space(config, responses.sidecar))
     write_predictions(config.layout.prediction(subject, f"encoder-{name}"), predictions)
     remove_checkpoint(work)
 
 
-@dataclass(frozen=True)
-class EncodingData:
-    """Trials of one subject beside the embeddings of their stimuli.
-
-    Attributes
-    ----------
-    trials
-        Trial table, one row a trial; only trials whose stimulus has every embedding.
-    values
-        Responses, not standardised, shape (n_trials, n_units).
-    features
-        Embedding of each trial's stimulus, see `EncodingTrials`.
-    sessions
-        Session of each trial, where responses are standardised within session.
-    groups
-        What must not straddle the folds of a search, see `penalty_groups`.
-    units
-        Units table.
-    embeddings
-        Sidecars of the embeddings.
-    n_without_embedding
-        Trials that were left out.
-    sizes
-        Number of features of each embedding.
-    """
-
-    trials: pd.DataFrame
-    values: np.ndarray
-    features: np.ndarray
-    sessions: np.ndarray | None
-    groups: np.ndarray
-    units: pd.DataFrame
-    embeddings: tuple[dict[str, object], ...]
-    n_without_embedding: int
-    sizes: tuple[int, ...] = ()
-
-    def at(self, fold_rows: np.ndarray, validation: np.ndarray) -> EncodingTrials:
-        """Take some trials, of which `validation` (row numbers) are there to choose on."""
-        return EncodingTrials(
-            self.features[fold_rows],
-            self.values[fold_rows],
-            self.trials["stimulus_sha"].iloc[fold_rows].to_numpy(dtype=str),
-            self.groups[fold_rows],
-            None if self.sessions is None else self.sessions[fold_rows],
-            np.isin(fold_rows, validation),
-            self.sizes,
-        )
-
-
-def encoding_data(
-    responses: Responses,
-    embeddings: Sequence[Embeddings],
-    section: EncoderSection,
-    split: SplitSection,
-) -> EncodingData:
-    """Lay the embeddings that an encoder reads beside the responses.
-
-    Raises
-    ------
-    CalcarineError
-        No stimulus has every embedding.
-    """
-    features = _features(embeddings, responses.trials["stimulus_id"])
-    known = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
-    if not known.any():
-        names = " and ".join(str(e.sidecar["model"]) for e in embeddings)
-        raise CalcarineError(
-            f"no stimulus has an embedding by {names}: all rows are NaN because stimuli.tsv names "
-            "no picture. Leave this encoder out of `encode`."
-        )
-    trials = responses.trials[known].reset_index(drop=True)
-    sessions = (
-        trials["session"].astype(str).to_numpy() if section.standardize == "session" else None
-    )
-    return EncodingData(
-        trials,
-        responses.values if known.all() else np.asarray(responses.values[known]),
-        features[known],
-        sessions,
-        penalty_groups(trials, split),
-        responses.units,
-        tuple(e.sidecar for e in embeddings),
-        int((~known).sum()),
-        tuple(e.flat.shape[1] for e in embeddings),
-    )
-
-
-def _features(embeddings: Sequence[Embeddings], stimuli: pd.Series) -> np.ndarray:
-    """Take each trial's row of one embedding as it is, of several laid end to end."""
-    if len(embeddings) == 1:
-        return np.asarray(embeddings[0].values[embeddings[0].rows(stimuli)])
-    return np.concatenate([e.flat[e.rows(stimuli)] for e in embeddings], axis=1)
-
-
-def penalty_groups(trials: pd.DataFrame, split: SplitSection) -> np.ndarray:
-    """Name what must not straddle the inner folds: the unit that the outer split keeps apart.
-
-    Stimuli, where the split keeps stimuli apart; otherwise its own unit (run, session, concept), so
-    that a penalty is chosen for the kind of novelty that the test brings.
-
-    Parameters
-    ----------
-    trials
-        Trial table.
-    split
-        The configuration's split.
-    """
-    if split.by != "concept" and "stimulus" in split.disjoint:
-        return trials["stimulus_sha"].astype(str).to_numpy()
-    groups = trials["split_group"].astype(str).to_numpy()
-    if len(np.unique(groups)) < 3:
-        return trials["stimulus_sha"].astype(str).to_numpy()
-    return groups
+def unit_space(config: Config, sidecar: dict[str, Any]) -> dict[str, Any]:
+    """Say where units lie, for the model folder: grid, and whether mm are those of a template."""
+    found = {key: sidecar[key] for key in SPACE_KEYS if key in sidecar}
+    standard = str(found.get("space", "")).startswith(("MNI", "fsaverage"))
+    # the phantom is planted in MNI space and read as a raw recording
+    return {**found, "template": standard or isinstance(config.source, PhantomSource)}
 
 
 def encode(
@@ -269,14 +167,19 @@ def _predict(
     names, first, number = np.unique(
         trials["stimulus_id"].to_numpy(dtype=str), return_index=True, return_inverse=True
     )
-    features = data.features[fold.test][first]
-    predicted = encoder.predict(features)
-    by_band = encoder.predict_bands(features) if isinstance(encoder, PredictsBands) else None
+    of_trials = data.features[fold.test]
+    once = None if data.varies else _of_items(encoder, of_trials[first])
     for n_repeats in levels:
         groups = repeat_rows(trials, np.arange(len(trials)), n_repeats)
         if not groups:
             continue
         stimulus = number[[rows[0] for rows in groups]]
+        if once is None:
+            # a linear encoder of mean features predicts the mean of the trials' predictions
+            predicted, by_band = _of_items(encoder, average_rows(of_trials, groups))
+        else:
+            predicted = once[0][stimulus]
+            by_band = None if once[1] is None else once[1][:, stimulus]
         items = pd.DataFrame(
             {
                 "item": first_item + stimulus,
@@ -289,11 +192,17 @@ def _predict(
             }
         )
         yield _Predicted(
-            predicted[stimulus],
+            predicted,
             average_rows(measured, groups),
             items,
-            None if by_band is None else by_band[:, stimulus],
+            by_band,
         )
+
+
+def _of_items(encoder: FittedEncoder, features: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Predict, as a whole and band by band where the encoder has bands."""
+    by_band = encoder.predict_bands(features) if isinstance(encoder, PredictsBands) else None
+    return encoder.predict(features), by_band
 
 
 def _card(config: Config, section: EncoderSection, data: EncodingData, seed: int) -> dict[str, str]:

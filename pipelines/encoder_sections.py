@@ -9,9 +9,14 @@ import pandas as pd
 
 from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.joint_encoder import JointEncoder
 from calcarine.encoders.ridge.banded import BandedSettings
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.config_models import BandedEncoderSection, RidgeEncoderSection
+from calcarine.pipelines.config_models import (
+    BandedEncoderSection,
+    JointEncoderSection,
+    RidgeEncoderSection,
+)
 from calcarine.pipelines.config_models import Encoder as EncoderSection
 
 
@@ -24,8 +29,7 @@ def _ridge(
     checkpoint: Path,
 ) -> FittedEncoder:
     groups = trials.stimuli if section.averages_repeats else trials.groups
-    n_groups = len(np.unique(groups))
-    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    n_folds = _inner_folds(section.n_folds, groups)
     encoder = VoxelEncoder(embeddings[0], units, n_folds, section.method, section.search)
     return encoder.fit(trials.features, trials.responses, groups, trials.sessions)
 
@@ -38,17 +42,46 @@ def _banded(
     seed: int,
     checkpoint: Path,
 ) -> FittedEncoder:
-    n_groups = len(np.unique(trials.groups))
-    n_folds = None if section.n_folds is None else min(section.n_folds, n_groups)
+    n_folds = _inner_folds(section.n_folds, trials.groups)
     settings = BandedSettings(
-        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+        n_candidates=section.n_candidates,
+        n_refinements=section.n_refinements,
+        max_axes=section.max_axes,
+        seed=seed,
     )
-    bands = list(zip(section.reads, trials.sizes, strict=True))
+    names = (*section.reads, *section.trial_bands)
+    bands = list(zip(names, trials.sizes, strict=True))
     encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 
-FITTERS: dict[str, Callable[..., FittedEncoder]] = {"ridge": _ridge, "banded": _banded}
+def _joint(
+    section: JointEncoderSection,
+    embeddings: Sequence[dict[str, Any]],
+    units: pd.DataFrame,
+    trials: EncodingTrials,
+    seed: int,
+    checkpoint: Path,
+) -> FittedEncoder:
+    n_folds = _inner_folds(section.n_folds, trials.groups)
+    settings = BandedSettings(
+        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+    )
+    bands = list(zip(section.reads, trials.sizes, strict=True))
+    encoder = JointEncoder(bands, embeddings, units, section.n_axes, n_folds, settings)
+    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+
+
+def _inner_folds(n_folds: int | None, groups: np.ndarray) -> int | None:
+    """Take no more folds than there are groups to keep together."""
+    return None if n_folds is None else min(n_folds, len(np.unique(groups)))
+
+
+FITTERS: dict[str, Callable[..., FittedEncoder]] = {
+    "ridge": _ridge,
+    "banded": _banded,
+    "joint": _joint,
+}
 
 
 def fit_encoder(

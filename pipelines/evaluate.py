@@ -3,29 +3,37 @@
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import new_file
+from calcarine.data.digests import read_picture
 from calcarine.data.phantom.truth import read_truth
-from calcarine.data.predictions import Predictions, read_predictions
+from calcarine.data.predictions import Predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.tables import tsv_text, write_tsv
+from calcarine.data.time_scores import TimeScore, write_time_scores
 from calcarine.decoders.decoding_scores import ITEM_COLUMNS
 from calcarine.encoders.band_metrics import band_scores
-from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
+from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
+from calcarine.pipelines.evaluate_geometry import geometry_results
+from calcarine.pipelines.evaluate_integration import integration_results
+from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
-from calcarine.pipelines.phantom_truth import truth_scores
+from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 
 
 def run(config: Config, subject: str) -> None:
     """Score everything that was predicted or reconstructed for one subject.
 
-    Writes `metrics.tsv`, `items.tsv.gz` (scores of single items) and `units_scores.tsv` (the units
-    table with each encoder's scores).
+    Writes `metrics.tsv`, `items.tsv.gz` (scores of single items), `units_scores.tsv` (the units
+    table with each encoder's scores) and `over_time.tsv` (scores over the time of a trial).
 
     Raises
     ------
@@ -34,10 +42,8 @@ def run(config: Config, subject: str) -> None:
     """
     split = split_name(config)
     layout = config.layout
-    scores: list[Score] = []
     items = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
-    encoder_rows, units = _encoders(config, subject, split)
-    scores += encoder_rows
+    scores, units, over_time = _encoders(config, subject, split)
     for name in config.decode:
         rows, table = decoder_results(config, subject, name, split)
         scores += rows
@@ -46,44 +52,60 @@ def run(config: Config, subject: str) -> None:
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)
+    for name in config.over_time:
+        rows_over_time = over_time_results(config, subject, name, split)
+        scores += rows_over_time[0]
+        over_time += rows_over_time[1]
+    for name in config.geometry:
+        scores += geometry_results(config, subject, name)
+    for name in config.integration:
+        rows, table = integration_results(config, subject, name, split, units)
+        scores += rows
+        units = pd.concat([units, table], axis=1)
+    tables = []
+    for name in config.caption:
+        rows, table = caption_results(config, subject, name, split)
+        scores += rows
+        tables.append(table)
+    write_selectivity(config, subject, tables)
     write_scores(layout.metrics(subject), scores)
+    write_time_scores(layout.over_time(subject), over_time)
     _write_gzip(layout.item_scores(subject), pd.concat(items, ignore_index=True))
-    with new_file(layout.unit_scores(subject)) as temporary:
-        temporary.write_text(_tsv(units), encoding="utf-8")
+    write_tsv(layout.unit_scores(subject), units)
 
 
 def split_name(config: Config) -> str:
     """Name the trials that are scored: `test`, or `leave-one-run-out` and the like."""
-    if config.split.scheme == "holdout":
-        return "test"
     by_column = config.split.by == "declared"
-    return f"leave-one-{config.split.column if by_column else config.split.by}-out"
+    left_out = config.split.column if by_column else config.split.by
+    names = {"holdout": "test", "none": "all", "leave-one-out": f"leave-one-{left_out}-out"}
+    return names[config.split.scheme]
 
 
-def _encoders(config: Config, subject: str, split: str) -> tuple[list[Score], pd.DataFrame]:
+def _encoders(
+    config: Config, subject: str, split: str
+) -> tuple[list[Score], pd.DataFrame, list[TimeScore]]:
     """Score every encoder, and lay the units' scores beside the units table."""
-    units = read_responses(config.layout, subject).units
+    responses = read_responses(config.layout, subject)
+    units = responses.units
+    ceilings = sensor_ceilings(responses) if config.encode else None
     scores: list[Score] = []
+    over_time: list[TimeScore] = []
     columns = [units]
     for name in config.encode:
-        predictions = read_predictions(config.layout.prediction(subject, f"encoder-{name}"))
-        rows, table = encoder_scores(
-            predictions,
-            units,
-            subject,
-            split,
-            config.seed,
-            config.evaluate.n_bootstrap,
-            config.evaluate.ceiling_floor,
+        rows, table, courses, predictions = encoder_results(
+            config, subject, name, split, responses, ceilings
         )
+        over_time += courses
         scores += rows + _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
-        of_bands, parts = band_scores(
-            predictions, units, subject, split, config.seed, config.evaluate.n_bootstrap
-        )
-        scores += of_bands
-        columns.append(parts.set_axis([f"{c}_{name}" for c in parts.columns], axis=1))
-    return scores, pd.concat(columns, axis=1)
+        if ceilings is None:
+            of_bands, parts = band_scores(
+                predictions, units, subject, split, config.seed, config.evaluate.n_bootstrap
+            )
+            scores += of_bands
+            columns.append(parts.set_axis([f"{c}_{name}" for c in parts.columns], axis=1))
+    return scores, pd.concat(columns, axis=1), over_time
 
 
 def _planted(
@@ -92,22 +114,21 @@ def _planted(
     """Compare an encoder with the planted truth, where there is one."""
     if not isinstance(config.source, PhantomSource):
         return []
+    stimuli = read_stimuli(config.stimuli)
+    files = stimuli.set_index("stimulus_id")["file"]
+    shown = chosen_items(predictions).items["stimulus_id"]
+    pictures = [np.asarray(read_picture(config.stimuli.parent / files[s])) for s in shown]
     return truth_scores(
         predictions,
         units,
         read_truth(config.bids, subject),
-        read_stimuli(config.stimuli),
+        stimuli,
+        np.stack(pictures),
         subject,
         split,
         config.seed,
         config.evaluate.n_bootstrap,
         config.evaluate.ceiling_floor,
-    )
-
-
-def _tsv(table: pd.DataFrame) -> str:
-    return str(
-        table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n")
     )
 
 
@@ -118,4 +139,4 @@ def _write_gzip(path: Path, table: pd.DataFrame) -> None:
         temporary.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed,
     ):
-        packed.write(_tsv(table).encode())
+        packed.write(tsv_text(table).encode())

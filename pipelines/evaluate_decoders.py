@@ -29,6 +29,8 @@ def decoder_results(
         Rows of `metrics.tsv`, and the table of single items.
     """
     section, layout = config.decode[name], config.layout
+    if subject in section.held_out_subjects:
+        split = f"{split}-unseen-subject"
     folder = layout.model(subject, f"decoder-{name}")
     if section.subjects == "all":
         folder = layout.group_model(f"decoder-{name}")

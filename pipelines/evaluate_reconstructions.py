@@ -86,7 +86,7 @@ def _judge_views(config: Config, judge: str) -> list[View]:
         images = [Image.fromarray(np.asarray(picture)) for picture in pictures]
         return model.embed_pictures(images, section.batch_size).reshape(len(images), -1)
 
-    probes = read_probes(_folder(section))
+    probes = read_probes(probe_folder(section))
     views = [judge_view(judge, embed, probes)]
     for factor in PROBED:
         if factor not in probes:
@@ -95,7 +95,8 @@ def _judge_views(config: Config, judge: str) -> list[View]:
     return views
 
 
-def _folder(section: EmbeddingSection) -> Path | None:
+def probe_folder(section: EmbeddingSection) -> Path | None:
+    """Name the folder of a model that lies on this machine; None for one that does not."""
     family, _, rest = section.model.partition(":")
     folders = {"calcarine": SHIPPED / rest, "local-dir": Path(rest).expanduser()}
     return folders.get(family)

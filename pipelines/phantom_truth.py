@@ -11,6 +11,7 @@ from calcarine.data.predictions import Predictions
 from calcarine.data.scores import Score
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.encoding_scores import correlation, summary_interval
+from calcarine.encoders.receptive_fields import fit_receptive_fields
 
 PROTOCOL = "phantom"
 
@@ -80,11 +81,17 @@ def map_interval(
     return float(low), float(high)
 
 
+def chosen_items(predictions: Predictions) -> Predictions:
+    """Take the measured items with the largest number of repeats: those that are compared."""
+    return predictions.select("measured", None, "signal")
+
+
 def truth_scores(
     predictions: Predictions,
     units: pd.DataFrame,
     truth: pd.DataFrame,
     stimuli: pd.DataFrame,
+    pictures: np.ndarray,
     subject: str,
     split: str,
     seed: int,
@@ -102,7 +109,10 @@ def truth_scores(
     truth
         Planted voxels: `i j k tuned_to preferred linear noise_ceiling_n rf_x`.
     stimuli
-        Stimulus table with `stimulus_id category x`.
+        Stimulus table with `stimulus_id category`.
+    pictures
+        What the chosen items show, uint8, shape (n_items, height, width, 3), in the order of
+        `chosen_items(predictions)`.
     subject, split
         Text for the rows.
     seed, n_draws
@@ -117,9 +127,10 @@ def truth_scores(
         `r_over_true_ceiling_median` (the planted one). Target `planted-untuned`: `r_mean`. Targets
         `planted-<category>` and `planted-categories` (their mean): `map_auc`, the area under the
         curve of r × preference for the category among all units. Target `planted-visual-field`:
-        `map_auc` of r × preference for the right half among the units that see pixels.
+        `map_auc` of r × how far to the right lies the receptive field of what the encoder predicts,
+        among the units that see pixels, against the planted half of the field.
     """
-    chosen = predictions.select("measured", None, "signal")
+    chosen = chosen_items(predictions)
     measured, predicted = np.asarray(chosen.measured), np.asarray(chosen.values)
     planted = _planted(units, truth)
     n_repeats = int(chosen.items["n_repeats"].iloc[0])
@@ -141,7 +152,15 @@ def truth_scores(
     rows.append(_untuned(measured[:, untuned], predicted[:, untuned], template, draws))
     shown = stimuli.set_index("stimulus_id").loc[chosen.items["stimulus_id"]]
     found = np.maximum(np.nan_to_num(correlation(measured, predicted)), 0)
-    return rows + _map_rows(found, predicted, planted, shown, template, draws)
+    maps = {
+        f"planted-{name}": [own]
+        for name, own in category_maps(
+            found, predicted, planted, shown["category"].to_numpy(str)
+        ).items()
+    }
+    maps["planted-categories"] = [own for one in maps.values() for own in one]
+    maps["planted-visual-field"] = [visual_field_map(found, predicted, planted, pictures)]
+    return rows + _map_rows(maps, template, draws)
 
 
 def _planted(units: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -221,7 +240,7 @@ def category_maps(
 
 
 def visual_field_map(
-    found: np.ndarray, predicted: np.ndarray, planted: pd.DataFrame, x: np.ndarray
+    found: np.ndarray, predicted: np.ndarray, planted: pd.DataFrame, pictures: np.ndarray
 ) -> PlantedMap:
     """Map the right half of the visual field among the units that see pixels.
 
@@ -229,30 +248,22 @@ def visual_field_map(
     ----------
     found, predicted, planted
         See `category_maps`.
-    x
-        Horizontal place of each item's object, shape (n_items,).
+    pictures
+        What the items show. A unit's preference is how far to the right of the middle its
+        predicted responses have their receptive field. The slope over the objects' places would
+        forget that a large object reaches into both halves.
     """
     sees = (planted["tuned_to"] == "pixels").to_numpy()
-    drawn = predicted[:, sees]
-    slope = (x - x.mean()) @ (drawn - drawn.mean(axis=0)) / len(x)
-    return PlantedMap((planted["rf_x"] > 0.5).to_numpy()[sees], found[sees] * slope)
+    fields = fit_receptive_fields(predicted[:, sees], pictures)
+    to_the_right = fields["rf_x"].to_numpy(dtype=np.float64) - 0.5
+    return PlantedMap((planted["rf_x"] > 0.5).to_numpy()[sees], found[sees] * to_the_right)
 
 
 def _map_rows(
-    found: np.ndarray,
-    predicted: np.ndarray,
-    planted: pd.DataFrame,
-    shown: pd.DataFrame,
-    template: Score,
-    draws: tuple[int, int],
+    maps: dict[str, list[PlantedMap]], template: Score, draws: tuple[int, int]
 ) -> list[Score]:
-    maps = category_maps(found, predicted, planted, shown["category"].to_numpy(str))
-    targets = {f"planted-{name}": [m] for name, m in maps.items()}
-    targets["planted-categories"] = list(maps.values())
-    x = shown["x"].to_numpy(dtype=np.float64)
-    targets["planted-visual-field"] = [visual_field_map(found, predicted, planted, x)]
     rows = []
-    for target, own in targets.items():
+    for target, own in maps.items():
         row = replace(template, target=target, metric="map_auc", chance=0.5, ceiling=1.0)
         areas = [float(area_under_curve(m)[0]) for m in own]
         if not areas or not np.isfinite(areas).any():

@@ -8,12 +8,13 @@ import timm
 from safetensors.torch import load_file
 from torch import nn
 
-from calcarine.decoders import phantom_unclip
+from calcarine.decoders import phantom_prefix, phantom_unclip
 from calcarine.encoders import phantom_clip, phantom_judge
 
 WEIGHTS = {
     "clip": Path(phantom_clip.__file__).parent / "weights" / "phantom-clip",
     "judge": Path(phantom_judge.__file__).parent / "weights" / "phantom-judge",
+    "prefix": Path(phantom_prefix.__file__).parent / "weights" / "phantom-prefix",
     "unclip": Path(phantom_unclip.__file__).parent / "weights" / "phantom-unclip",
 }
 """Where the shipped folders are."""

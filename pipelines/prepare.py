@@ -1,23 +1,30 @@
 """Step `prepare`: recording → trials, split, leak check, responses, quality."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import write_json
 from calcarine.data.block_averages import BlockModel
+from calcarine.data.dissimilarities import read_dissimilarities
 from calcarine.data.fmri import prepare_fmri, response_window_s
 from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
 from calcarine.data.glm import GlmModel
 from calcarine.data.leaks import check_leaks
 from calcarine.data.meeg.prepare import prepare_meeg
 from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
+from calcarine.data.meeg.ready_epochs import read_epochs
 from calcarine.data.meeg.trials import read_meeg_trials
+from calcarine.data.recorded_dissimilarities import profile_responses
 from calcarine.data.responses import write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
+from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
+from calcarine.pipelines.config_meeg import EpochsRecording
 from calcarine.pipelines.meeg_reading import meeg_reading
 
 
@@ -27,11 +34,28 @@ def declare_split(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.Da
     All subjects of a configuration draw with the same seed, so that a stimulus stands on the
     same side for all of them.
     """
-    if split.scheme == "leave-one-out":
-        return leave_one_out(trials, split.by, split.column)
+    return SCHEMES[split.scheme](trials, split, seed)
+
+
+def _hold_out(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
     return hold_out(
         trials, split.by, derive_seed(seed, "split"), split.test, split.validation, split.column
     )
+
+
+def _leave_one_out(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
+    return leave_one_out(trials, split.by, split.column)
+
+
+def _unsplit(trials: pd.DataFrame, split: SplitSection, seed: int) -> pd.DataFrame:
+    return trials.assign(split="unused", split_group=trials["stimulus_sha"].astype("str"))
+
+
+SCHEMES: dict[str, Callable[[pd.DataFrame, SplitSection, int], pd.DataFrame]] = {
+    "holdout": _hold_out,
+    "leave-one-out": _leave_one_out,
+    "none": _unsplit,
+}
 
 
 def fmri_reading(config: Config, subject: str) -> FmriReading:
@@ -81,6 +105,20 @@ def _prepare_fmri(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, responses)
 
 
+def _prepare_dissimilarities(config: Config, subject: str) -> None:
+    measured = read_dissimilarities(config.bids / f"sub-{subject}" / "dissimilarities")
+    shas = stimulus_shas(read_stimuli(config.stimuli), config.stimuli.parent)
+    responses = profile_responses(measured, shas, subject)
+    trials = declare_split(responses.trials, config.split, config.seed)
+    quality = {
+        "n_stimuli": len(measured.stimuli),
+        "n_sessions": len(measured.rdms),
+        "n_unknown_pairs": int(np.isnan(measured.values).sum()),
+    }
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, replace(responses, trials=trials))
+
+
 def _prepare_meeg(config: Config, subject: str) -> None:
     reading = meeg_reading(config, subject)
     runs, trials = read_meeg_trials(reading)
@@ -91,10 +129,25 @@ def _prepare_meeg(config: Config, subject: str) -> None:
     write_responses(config.layout, subject, responses)
 
 
+def _prepare_epochs(config: Config, subject: str) -> None:
+    recording = config.recording
+    assert isinstance(recording, EpochsRecording)
+    responses, quality = read_epochs(
+        config.bids, subject, recording.datatype, config.stimuli, recording.picks
+    )
+    trials = declare_split(responses.trials, config.split, config.seed)
+    window = responses.sidecar["times_s"][0], responses.sidecar["times_s"][-1]
+    check_leaks(trials, config.split.disjoint, window)
+    write_json(config.layout.quality(subject), quality)
+    write_responses(config.layout, subject, replace(responses, trials=trials))
+
+
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
     "fmri": _prepare_fmri,
+    "dissimilarities": _prepare_dissimilarities,
     "eeg": _prepare_meeg,
     "meg": _prepare_meeg,
+    "epochs": _prepare_epochs,
 }
 
 

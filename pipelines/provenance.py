@@ -129,8 +129,10 @@ def hashes(config: Config, subject: str) -> dict[str, str]:
     ]
     names = [f"decoder-{name}" for name in config.decode]
     names += [f"encoder-{name}" for name in config.encode]
+    names += [f"over-time-{name}" for name in config.over_time]
     paths += [layout.prediction(subject, name) / "predictions.npy" for name in names]
     paths += [layout.reconstruction(subject, name) / "pictures.npy" for name in config.reconstruct]
+    paths += [layout.geometry(subject, name) / "dissimilarities.npy" for name in config.geometry]
     return {p.relative_to(layout.out).as_posix(): file_sha(p) for p in paths if p.is_file()}
 
 

@@ -7,11 +7,15 @@ from calcarine.pipelines.provenance import write_provenance
 from calcarine.pipelines.sections.decoding import decoding
 from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures
+from calcarine.pipelines.sections.geometry import geometry
+from calcarine.pipelines.sections.integration import integration
 from calcarine.pipelines.sections.methods import methods
 from calcarine.pipelines.sections.metrics import metrics
+from calcarine.pipelines.sections.over_time import over_time
 from calcarine.pipelines.sections.provenance import provenance
 from calcarine.pipelines.sections.quality import quality
 from calcarine.pipelines.sections.reconstruction import reconstruction
+from calcarine.pipelines.sections.selectivity import selectivity
 from calcarine.pipelines.sections.summary import summary
 from calcarine.pipelines.subject_record import SubjectRecord, read_record
 
@@ -20,8 +24,12 @@ SECTIONS = (
     summary,
     quality,
     encoding,
+    geometry,
+    integration,
     decoding,
+    over_time,
     reconstruction,
+    selectivity,
     metrics,
     failures,
     methods,

@@ -5,11 +5,12 @@ import pandas as pd
 
 import calcarine
 from calcarine.data.atomic import write_json, write_text
-from calcarine.data.scores import bootstrap_interval
+from calcarine.data.scores import bootstrap_interval, read_scores
 from calcarine.data.seeds import derive_seed
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.page import Block, Figure, Figures, Table, Text, number, render
+from calcarine.pipelines.sections.geometry import bar_figures
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.score_rows import estimates
 from calcarine.pipelines.sections.summary import Answer, answers, asked
@@ -50,7 +51,7 @@ def index_html(config: Config) -> str:
         record = read_record(config, subject)
         found[subject] = answers(record)
         lines.append((subject, asked(record)))
-    blocks = _comparison(config, found)
+    blocks = [*_comparison(config, found), *_group(config)]
     return render(
         "index.html.j2",
         {
@@ -78,6 +79,34 @@ def _comparison(config: Config, found: dict[str, list[Answer]]) -> list[Block]:
     if not figures:
         return [Text("No score was computed for any subject.")]
     return [Figures(figures), _table(questions)]
+
+
+def _group(config: Config) -> list[Block]:
+    """Show what is scored over all subjects together."""
+    path = config.layout.group_metrics
+    if not path.is_file():
+        return []
+    rows = read_scores(path)
+    rows = rows[rows["stage"] == "geometry"]
+    if rows.empty:
+        return []
+    said = (
+        "Representational geometry, means over subjects; intervals draw subjects and stimuli "
+        "together and are rather too wide than too narrow."
+    )
+    blocks: list[Block] = [Text(said), Figures(bar_figures(rows))]
+    shown = rows[~rows["model"].str.endswith("/shuffled-stimuli") & np.isfinite(rows["value"])]
+    cells = [
+        [
+            *(str(row[name]) for name in ("target", "model", "metric")),
+            number(row["value"]),
+            f"{number(row['ci_low'])} to {number(row['ci_high'])}",
+            number(row["ceiling"]),
+        ]
+        for _, row in shown.iterrows()
+    ]
+    heads = ["target", "model", "metric", "value", "95 % interval", "ceiling"]
+    return [*blocks, Table("Over all subjects", heads, cells, n_text=3)]
 
 
 def _figure(position: int, question: str, model: str, metric: str, rows: pd.DataFrame) -> Figure:

@@ -40,6 +40,8 @@ class Step:
     sections: tuple[str, ...]
 
 
+# sections that are tables of names
+_TABLES = ("embeddings", "encode", "decode", "over_time", "reconstruct", "geometry", "caption")
 _SCIENCE = tuple(n for n in Config.model_fields if n not in ("out", "container"))
 
 STEPS: dict[str, Step] = {
@@ -49,10 +51,16 @@ STEPS: dict[str, Step] = {
     "encode": Step("encode", ("subject", "name"), ("encode", "scaling", "seed")),
     "decode": Step("decode", ("subject", "name"), ("decode", "scaling", "seed")),
     "decode-group": Step("decode_group", ("name",), ("decode", "scaling", "seed", "subjects")),
+    "over-time": Step("over_time", ("subject", "name"), ("over_time", "scaling", "seed")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
+    "geometry": Step("geometry", ("subject", "name"), ("geometry", "seed")),
+    "caption": Step("caption", ("subject", "name"), ("caption", "seed")),
     "evaluate": Step(
-        "evaluate", ("subject",), ("source", "encode", "decode", "reconstruct", "evaluate", "seed")
+        "evaluate",
+        ("subject",),
+        ("source", *_TABLES[1:], "integration", "evaluate", "seed"),
     ),
+    "evaluate-group": Step("evaluate_group", (), ("geometry", "evaluate", "subjects", "seed")),
     "report": Step("report", ("subject",), _SCIENCE),
     "index": Step("report_index", (), ("name", "subjects", "claim_limit")),
 }
@@ -115,7 +123,7 @@ def settings_digest(name: str, config: Config, item: str | None = None) -> str:
     dumped = config.model_dump(mode="json")
     for section in step_named(name).sections:
         value = dumped[section]
-        if item is not None and section in ("embeddings", "encode", "decode", "reconstruct"):
+        if item is not None and section in _TABLES:
             value = value[item]
         values[section] = value
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from calcarine.data.captions import Captions, read_captions
 from calcarine.data.errors import CalcarineError
 from calcarine.data.reconstructions import Reconstructions, read_reconstructions
 from calcarine.data.responses import Responses, read_responses
 from calcarine.data.scores import read_scores
+from calcarine.data.time_scores import TIME_COLUMNS, read_time_scores
 from calcarine.pipelines.config import Config
 
 
@@ -26,10 +28,14 @@ class SubjectRecord:
         Trials, units and sidecar; the array stays on disk.
     scores, item_scores, unit_scores
         `metrics.tsv`, `items.tsv.gz`, `units_scores.tsv`; the latter two may be empty.
+    over_time
+        `over_time.tsv`; empty where responses have no time.
     quality
         `quality.json`; empty where there is none.
     reconstructions
         By name of the section in the configuration.
+    captions, selectivity
+        Captions by name of the section; all of them with their tests, `selectivity.tsv`.
     missing
         One sentence for each thing that the configuration asks for and that is not there.
     """
@@ -40,8 +46,11 @@ class SubjectRecord:
     scores: pd.DataFrame
     item_scores: pd.DataFrame
     unit_scores: pd.DataFrame
+    over_time: pd.DataFrame
     quality: dict[str, Any]
     reconstructions: dict[str, Reconstructions]
+    captions: dict[str, Captions]
+    selectivity: pd.DataFrame
     missing: tuple[str, ...]
 
     @property
@@ -56,7 +65,9 @@ class SubjectRecord:
 
     @property
     def unit_noun(self) -> str:
-        """What a unit is called: voxel, vertex or channel."""
+        """What a unit is called: voxel, vertex, channel, or what the recording itself says."""
+        if "unit_noun" in self.responses.sidecar:
+            return str(self.responses.sidecar["unit_noun"])
         columns = self.units.columns
         return "vertex" if "vertex" in columns else "channel" if "channel" in columns else "voxel"
 
@@ -84,8 +95,13 @@ def read_record(config: Config, subject: str) -> SubjectRecord:
         scores=read_scores(layout.metrics(subject)),
         item_scores=_read_table(layout.item_scores(subject), missing),
         unit_scores=_read_table(layout.unit_scores(subject), missing),
+        over_time=_read_over_time(layout.over_time(subject)),
         quality=quality,
         reconstructions=_read_reconstructions(config, subject, missing),
+        captions=_read_captions(config, subject, missing),
+        selectivity=_read_table(layout.selectivity(subject), missing)
+        if config.caption
+        else pd.DataFrame(),
         missing=(*missing, *_missing_predictions(config, subject)),
     )
 
@@ -114,6 +130,11 @@ def _read_table(path: Path, missing: list[str]) -> pd.DataFrame:
     return pd.DataFrame()
 
 
+def _read_over_time(path: Path) -> pd.DataFrame:
+    """Read the scores over time; a tree without any may lack the file."""
+    return read_time_scores(path) if path.is_file() else pd.DataFrame(columns=list(TIME_COLUMNS))
+
+
 def _read_reconstructions(
     config: Config, subject: str, missing: list[str]
 ) -> dict[str, Reconstructions]:
@@ -127,10 +148,27 @@ def _read_reconstructions(
     return found
 
 
+def _read_captions(config: Config, subject: str, missing: list[str]) -> dict[str, Captions]:
+    found = {}
+    for name in config.caption:
+        folder = config.layout.captions(subject, name)
+        if not folder.is_dir():
+            missing.append(f"the captions {name!r} were configured and are not there.")
+            continue
+        found[name] = read_captions(folder)
+    return found
+
+
 def _missing_predictions(config: Config, subject: str) -> list[str]:
     names = [f"decoder-{name}" for name in config.decode]
     names += [f"encoder-{name}" for name in config.encode]
-    return [
+    names += [f"over-time-{name}" for name in config.over_time]
+    unmeasured = [
+        f"the geometry {name!r} was configured and is not there."
+        for name in config.geometry
+        if not config.layout.geometry(subject, name).is_dir()
+    ]
+    return unmeasured + [
         f"predictions of {name!r} were configured and are not there."
         for name in names
         if not config.layout.prediction(subject, name).is_dir()

@@ -1,4 +1,4 @@
-"""Train the phantom's small networks: a CLIP, a judge and an unCLIP generator."""
+"""Train the phantom's small networks: a CLIP, a judge, a generator, a prefix decoder."""
 
 import json
 import shutil
@@ -26,8 +26,9 @@ from calcarine.decoders.phantom_unclip_scores import unclip_scores
 from calcarine.encoders import phantom_clip, phantom_judge
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
 from calcarine.pipelines.phantom_weights import WEIGHTS, load_clip, load_judge
+from calcarine.pipelines.train_prefix import train_prefix
 
-ModelName = Literal["clip", "judge", "unclip"]
+ModelName = Literal["clip", "judge", "unclip", "prefix"]
 SAVE_EVERY = 250
 
 
@@ -48,7 +49,7 @@ def run(
     Parameters
     ----------
     model
-        `"clip"`, `"judge"` or `"unclip"`.
+        `"clip"`, `"judge"`, `"unclip"` or `"prefix"`.
     out
         Folder that is written.
     steps
@@ -283,4 +284,9 @@ def _train_unclip(
 
 _TRAININGS: dict[
     str, Callable[[Path, Path, int | None, int, int | None, int | None], dict[str, float]]
-] = {"clip": _train_clip, "judge": _train_judge, "unclip": _train_unclip}
+] = {
+    "clip": _train_clip,
+    "judge": _train_judge,
+    "unclip": _train_unclip,
+    "prefix": partial(train_prefix, train),
+}

@@ -151,7 +151,11 @@ def _find(ica: Any, raw: Any, settings: Ica) -> tuple[dict[int, tuple[str, float
             )
         else:
             found, scores = ica.find_bads_eog(
-                raw, ch_name=channels, threshold=settings.threshold, verbose="error"
+                raw,
+                ch_name=channels,
+                measure=settings.measure,
+                threshold=settings.threshold,
+                verbose="error",
             )
             scores = np.atleast_2d(scores)
             best = np.abs(scores).max(axis=0)
@@ -172,6 +176,9 @@ def _by_regression(raw: Any, good: list[str], settings: Regression) -> Rejection
 
     watched = _channels_of(raw, settings.picks_artifact)
     model = EOGRegression(picks=good, picks_artifact=watched, proj=False)
+    if "eeg" in raw and not raw.info["custom_ref_applied"]:
+        # EOGRegression wants a reference to have been chosen: the recording's own
+        raw.set_eeg_reference([], verbose="error")
     centred = raw.copy()
     centred.apply_function(lambda x: x - x.mean(), picks=[*good, *watched], verbose="error")
     model.fit(centred)

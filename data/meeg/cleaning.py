@@ -71,7 +71,7 @@ def clean_run(raw: Any, files: MeegFiles, reading: MeegReading, first_head: Any)
         raw.load_data(verbose="error")
         sensors = sensor_names(raw.info, reading.sensors)
         check_flat(raw, sensors, files.name)
-        steps = _find_bads(raw, files, reading)
+        steps = patch_segments(raw) + _find_bads(raw, files, reading)
         before = spectrum(raw, sensors)
         bads = [n for n in sensors if n in raw.info["bads"]]
         raw, more = separate(raw, files, reading, first_head)
@@ -120,6 +120,22 @@ def check_flat(raw: Any, names: list[str], where: str) -> None:
         )
 
 
+def patch_segments(raw: Any) -> list[str]:
+    """Fill segments that an annotation `PATCH_…` marks with each channel's median.
+
+    An amplifier that drops out for a moment would otherwise ring through every filter.
+    """
+    spans = [a for a in raw.annotations if a["description"].lower().startswith("patch")]
+    if not spans:
+        return []
+    for span in spans:
+        start = max(0, round((span["onset"] - raw.first_time) * raw.info["sfreq"]))
+        stop = min(raw.n_times, start + max(1, round(span["duration"] * raw.info["sfreq"])))
+        median = np.median(raw.get_data(), axis=1, keepdims=True)
+        raw[:, start:stop] = np.repeat(median, stop - start, axis=1)
+    return [f"{len(spans)} dropouts filled with the median"]
+
+
 def _find_bads(raw: Any, files: MeegFiles, reading: MeegReading) -> list[str]:
     from mne.preprocessing import find_bad_channels_lof
 
@@ -128,8 +144,9 @@ def _find_bads(raw: Any, files: MeegFiles, reading: MeegReading) -> list[str]:
     if reading.find_bads == "lof":
         sensors = sensor_names(raw.info, reading.sensors)
         good = [n for n in sensors if n not in given]
-        n_neighbors = min(20, len(good) - 1)
-        if n_neighbors >= 2:
+        # MNE's 20 is for caps of 64; with few channels an outlier would be its own neighbourhood
+        n_neighbors = min(20, max(2, len(good) // 3))
+        if len(good) > n_neighbors:
             found = find_bad_channels_lof(raw, n_neighbors, picks=good, verbose="error")
     elif reading.find_bads == "maxwell":
         found = find_maxwell_bads(raw, files, reading)
@@ -161,7 +178,9 @@ def _filters(raw: Any, reading: MeegReading) -> list[str]:
                 f"{raw.info['sfreq']:g} Hz holds frequencies below {nyquist:g} Hz. Set it lower, "
                 "or to null."
             )
-        raw.filter(band.l_freq, h_freq, method=band.method, phase=band.phase, verbose="error")
+        # MNE's name for a causal IIR filter is `forward`
+        phase = "forward" if (band.method, band.phase) == ("iir", "minimum") else band.phase
+        raw.filter(band.l_freq, h_freq, method=band.method, phase=phase, verbose="error")
         steps.append(f"filter {band.l_freq or 0:g}–{h_freq or nyquist:g} Hz ({band.phase} phase)")
     return steps
 

@@ -1,7 +1,6 @@
 """Recordings that are not in BIDS yet: files and a rule for what was shown become BIDS."""
 
 import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder
 from calcarine.data.digests import pictures_of
 from calcarine.data.errors import CalcarineError
+from calcarine.data.meeg.bids_writing import write_data_set, write_eeg_run
 from calcarine.data.meeg.eeglab import read_eeglab
 from calcarine.data.meeg.sample_tables import SampleTable, read_sample_table
 from calcarine.data.stimuli import NO_PICTURE, write_stimuli
@@ -246,37 +246,15 @@ def import_recordings(plan: Import, subjects: Sequence[str], destination: Path) 
             for number, path in enumerate(paths, start=1):
                 _write_run(root, plan, subject, f"{number:02d}", path, n_parts)
         name = f"Recordings of the task {plan.task}, converted from {plan.path.name}"
-        write_json(
-            root / "dataset_description.json",
-            {"Name": name, "BIDSVersion": "1.10.0", "DatasetType": "raw"},
-        )
-        people = "\n".join(f"sub-{s}" for s in subjects)
-        write_text(root / "participants.tsv", f"participant_id\n{people}\n")
-        write_text(root / ".bidsignore", "stimuli/\n")
+        write_data_set(root, name, subjects)
 
 
 def _write_run(root: Path, plan: Import, subject: str, run: str, path: Path, n_parts: int) -> None:
-    import mne
-    import mne_bids
-
     raw, events = read_recording(path, plan.table)
-    raw.info["line_freq"] = plan.line_freq
-    # RawArray: mne-bids would copy a file of another format as it stands
-    raw = mne.io.RawArray(raw.get_data(), raw.info, verbose="error")
-    target = mne_bids.BIDSPath(
-        subject=subject, task=plan.task, run=run, datatype="eeg", suffix="eeg", root=root
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mne_bids.write_raw_bids(
-            raw, target, format="BrainVision", allow_preload=True, overwrite=True, verbose="error"
-        )
     table = name_events(events, plan, str(path))
     length_s = raw.n_times / raw.info["sfreq"]
     table["block"] = block_of(table["onset"].to_numpy(), length_s, run, n_parts, plan.gap_s)
-    table["onset"] = table["onset"].round(6)
-    file = target.copy().update(suffix="events", extension=".tsv").fpath
-    table.to_csv(file, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    write_eeg_run(root, raw, table, subject, plan.task, run, line_freq=plan.line_freq)
 
 
 def _write_stimuli(folder: Path, plan: Import) -> None:

@@ -1,5 +1,6 @@
 """Opening one EEG or MEG run with what BIDS says about it."""
 
+import re
 import warnings
 from typing import Any
 
@@ -10,12 +11,16 @@ from calcarine.data.meeg.channels import check_positions, picked, sensor_names
 from calcarine.data.meeg.recordings import MeegFiles
 from calcarine.data.meeg.settings import MeegReading
 
+_EDF_PARTS = re.compile(r"^eeg[ _-]+|[ _-]+(ref|le|avg|a1|a2|m1|m2|cz)$", re.IGNORECASE)
+_OLD_NAMES = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
+
 
 def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
     """Open a run: channel types, bad channels and positions as BIDS and the configuration say.
 
     The samples stay on disk until they are asked for. Of the annotations only those that mark bad
-    segments are kept; trials are read from events.tsv, which has more columns.
+    segments are kept (`BAD_…`, whose trials are left out, and `PATCH_…`, which are filled); trials
+    are read from events.tsv, which has more columns.
 
     Returns
     -------
@@ -30,7 +35,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
     raw = _read(files)
     _set_types(raw, files, reading)
     if reading.montage is not None:
-        montage = standard_montage(reading.montage)
+        montage = spelled_as(standard_montage(reading.montage), raw.ch_names)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             raw.set_montage(montage, match_case=False, on_missing="ignore", verbose="error")
@@ -50,7 +55,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
             f"{raw.ch_names[:12]}."
         )
     raw.info["bads"] = sorted({*raw.info["bads"], *reading.bads}, key=raw.ch_names.index)
-    kept = [a["description"].lower().startswith("bad") for a in raw.annotations]
+    kept = [a["description"].lower().startswith(("bad", "patch")) for a in raw.annotations]
     raw.set_annotations(raw.annotations[np.flatnonzero(kept)])
     return raw
 
@@ -85,6 +90,33 @@ def _set_types(raw: Any, files: MeegFiles, reading: MeegReading) -> None:
         raw.set_channel_types(dict(reading.channel_types), on_unit_change="ignore", verbose="error")
     except (KeyError, ValueError) as error:
         raise CalcarineError(f"recording.channel_types: {error}") from error
+
+
+def spelled_as(montage: Any, names: list[str]) -> Any:
+    """Give a montage whose electrodes are spelled as a recording spells them.
+
+    EDF writes `EEG Fp1-Ref`; older caps call T7, T8, P7, P8 by the names T3, T4, T5, T6.
+
+    Parameters
+    ----------
+    montage
+        `mne.channels.DigMontage`.
+    names
+        Channels of the recording.
+    """
+    known = {n.lower(): n for n in montage.ch_names}
+    spelled: dict[str, str] = {}
+    for name in names:
+        plain = _EDF_PARTS.sub("", name).strip().lower()
+        found = known.get(name.lower(), known.get(plain, known.get(_OLD_NAMES.get(plain, ""))))
+        if found is not None:
+            spelled.setdefault(found, name)
+    # names that a recording uses for something else must not be taken twice
+    taken = set(spelled.values())
+    free = {n: f"{n} (not recorded)" for n in montage.ch_names if n in taken and n not in spelled}
+    out = montage.copy()
+    out.rename_channels({**free, **spelled})
+    return out
 
 
 def standard_montage(name: str) -> Any:

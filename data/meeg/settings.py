@@ -51,7 +51,8 @@ class Ica:
     find_bads_eog: bool = True
     find_bads_ecg: bool = True
     eog_channels: Sequence[str] = ()
-    threshold: float = 3.0
+    measure: str = "correlation"
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,17 @@
 
 import gzip
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
 import pandas as pd
-from PIL import Image
 from tqdm import tqdm
 
 from calcarine.data.atomic import new_file, new_folder, write_json, write_text
 from calcarine.data.phantom.bold import bold_image, label_image, simulate_run
 from calcarine.data.phantom.ceilings import true_ceilings
 from calcarine.data.phantom.cortex import Cortex, plant_cortex
+from calcarine.data.phantom.dataset import TASK, write_dataset
 from calcarine.data.phantom.experiment import (
     Experiment,
     PlannedRun,
@@ -24,29 +23,7 @@ from calcarine.data.phantom.experiment import (
 from calcarine.data.phantom.regions import ALL_REGIONS
 from calcarine.data.phantom.truth import write_truth
 from calcarine.data.seeds import derive_seed
-from calcarine.data.stimuli import write_stimuli
-
-TASK = "scenes"
-_BIDS_VERSION = "1.10.0"
-_EVENT_COLUMNS = {
-    "onset": "Seconds from the first volume",
-    "duration": "Seconds for which the picture stays",
-    "trial_type": "Category of the object",
-    "stim_file": "Picture, relative to the folder stimuli/",
-    "phase": "train: shown once; test: shown several times, in runs of their own",
-    "combination": "seen, or held-out: no training scene has this category in this colour",
-}
-
-
-def _description(name: str, kind: str) -> dict[str, Any]:
-    made_by = [{"Name": "calcarine", "Description": "A synthetic brain with planted tuning"}]
-    return {
-        "Name": name,
-        "BIDSVersion": _BIDS_VERSION,
-        "DatasetType": kind,
-        "License": "CC0",
-        "GeneratedBy": made_by,
-    }
+from calcarine.data.tables import write_tsv
 
 
 def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> None:
@@ -66,26 +43,15 @@ def write_shared(bids: Path, experiment: Experiment, subjects: list[str]) -> Non
     CalcarineError
         The experiment is impossible, or the folder cannot be written.
     """
-    write_json(bids / "dataset_description.json", _description("calcarine phantom", "raw"))
-    for name, title in (("truth", "planted truth"), ("rois", "planted regions")):
-        path = bids / "derivatives" / name / "dataset_description.json"
-        write_json(path, _description(f"calcarine phantom: {title}", "derivative"))
+    titles = {"truth": "planted truth", "rois": "planted regions"}
+    write_dataset(bids, "calcarine phantom", titles, draw_scenes(experiment), subjects)
     # derived files that lie beside raw ones, where a small lab keeps them
     write_text(bids / ".bidsignore", "*_desc-*\n")
-    participants = "".join(f"sub-{subject}\n" for subject in subjects)
-    write_text(bids / "participants.tsv", f"participant_id\n{participants}")
-    columns = {name: {"Description": text} for name, text in _EVENT_COLUMNS.items()}
-    write_json(bids / f"task-{TASK}_events.json", columns)
     # one sidecar for all runs, by the inheritance principle
     sidecar = {"RepetitionTime": experiment.tr_s, "TaskName": TASK}
     write_json(bids / f"task-{TASK}_bold.json", sidecar)
     regions = "".join(f"{row}\t{region.name}\n" for row, region in enumerate(ALL_REGIONS, start=1))
     write_text(bids / "derivatives" / "rois" / "rois.tsv", f"index\tname\n{regions}")
-    scenes = draw_scenes(experiment)
-    with new_folder(bids / "stimuli") as folder:
-        for name, picture in zip(scenes.table["file"], scenes.pictures, strict=True):
-            Image.fromarray(picture).save(folder / name)
-        write_stimuli(folder / "stimuli.tsv", scenes.table)
 
 
 def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:
@@ -168,8 +134,8 @@ def _write_run(
             "combination": shown["combination"].to_numpy(),
         }
     )
-    _write_tsv(func / f"{stem}_events.tsv", events)
-    _write_tsv(func / f"{stem}_desc-confounds_timeseries.tsv", simulated.confounds)
+    write_tsv(func / f"{stem}_events.tsv", events)
+    write_tsv(func / f"{stem}_desc-confounds_timeseries.tsv", simulated.confounds)
 
 
 def _write_image(path: Path, image: nibabel.Nifti1Image) -> None:
@@ -179,9 +145,3 @@ def _write_image(path: Path, image: nibabel.Nifti1Image) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=1) as packed,
     ):
         packed.write(image.to_bytes())
-
-
-def _write_tsv(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(
-        path, sep="\t", index=False, na_rep="n/a", float_format="%.6g", lineterminator="\n"
-    )

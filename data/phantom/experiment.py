@@ -1,5 +1,6 @@
 """What is shown when: scenes, runs and onsets of the phantom's experiment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,37 +191,64 @@ def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list
         There are more sessions than training runs.
     """
     rng = np.random.default_rng(derive_seed(experiment.seed, "phantom", subject, "runs"))
-    shown = {
-        phase: table.loc[table["phase"] == phase, "stimulus_id"].to_numpy()
-        for phase in ("train", "test")
+    orders = {
+        "train": repeated_order(phase_ids(table, "train"), 1, rng),
+        "test": repeated_order(phase_ids(table, "test"), experiment.n_test_repeats, rng),
     }
-    train = _cut(rng.permutation(shown["train"]), experiment.trials_per_run)
-    test = _cut(_repeats(shown["test"], experiment.n_test_repeats, rng), experiment.trials_per_run)
-    if experiment.n_sessions > len(train):
-        raise CalcarineError(
-            f"source.n_sessions is {experiment.n_sessions}, but {experiment.n_train} training "
-            f"scenes fill {len(train)} runs of {experiment.trials_per_run} trials, and every "
-            "session needs one. Ask for fewer sessions or shorter runs."
-        )
     planned = []
-    for session in range(experiment.n_sessions):
-        own = [("train", run) for run in train[session :: experiment.n_sessions]]
-        own += [("test", run) for run in test[session :: experiment.n_sessions]]
+    for session, run, phase, ids in order_runs(
+        orders, experiment.n_sessions, experiment.trials_per_run, rng
+    ):
+        onsets = draw_onsets(len(ids), experiment.soa_s, rng)
+        n_volumes = int(np.ceil((onsets[-1] + TAIL_S + experiment.duration_s) / experiment.tr_s))
+        planned.append(PlannedRun(session, run, phase, ids, onsets, n_volumes))
+    return planned
+
+
+def phase_ids(table: pd.DataFrame, phase: str) -> np.ndarray:
+    """List the `stimulus_id` of one phase's scenes."""
+    return table.loc[table["phase"] == phase, "stimulus_id"].to_numpy()
+
+
+def order_runs(
+    orders: dict[str, np.ndarray],
+    n_sessions: int,
+    trials_per_run: int,
+    rng: np.random.Generator,
+) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Say what is shown in which run of which session, in the order of recording.
+
+    Parameters
+    ----------
+    orders
+        `stimulus_id` of all trials of each phase (`train`, `test`), in order.
+    n_sessions, trials_per_run
+        Sessions, and most trials in a run.
+    rng
+        Of the subject. Whoever takes the runs may draw from it between two of them.
+
+    Yields
+    ------
+    tuple
+        Labels of session and run, the phase, and the `stimulus_id` of each trial.
+
+    Raises
+    ------
+    CalcarineError
+        There are more sessions than training runs.
+    """
+    runs = {phase: _cut(order, trials_per_run) for phase, order in orders.items()}
+    if n_sessions > len(runs["train"]):
+        raise CalcarineError(
+            f"source.n_sessions is {n_sessions}, but {len(orders['train'])} training trials fill "
+            f"{len(runs['train'])} runs of {trials_per_run}, and every session needs one. Ask for "
+            "fewer sessions or shorter runs."
+        )
+    for session in range(n_sessions):
+        own = [(phase, run) for phase in runs for run in runs[phase][session::n_sessions]]
         for number, place in enumerate(rng.permutation(len(own)), start=1):
             phase, ids = own[place]
-            onsets = draw_onsets(len(ids), experiment.soa_s, rng)
-            length = onsets[-1] + TAIL_S + experiment.duration_s
-            planned.append(
-                PlannedRun(
-                    f"{session + 1:02d}",
-                    f"{number:02d}",
-                    phase,
-                    [str(i) for i in ids],
-                    onsets,
-                    int(np.ceil(length / experiment.tr_s)),
-                )
-            )
-    return planned
+            yield f"{session + 1:02d}", f"{number:02d}", phase, [str(i) for i in ids]
 
 
 def _cut(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
@@ -228,7 +256,7 @@ def _cut(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
     return np.array_split(order, -(-len(order) // trials_per_run))
 
 
-def _repeats(names: np.ndarray, n_repeats: int, rng: np.random.Generator) -> np.ndarray:
+def repeated_order(names: np.ndarray, n_repeats: int, rng: np.random.Generator) -> np.ndarray:
     """Repeat all scenes, each time in another order, never one twice in a row."""
     rounds: list[np.ndarray] = []
     while len(rounds) < n_repeats:

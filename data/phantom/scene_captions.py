@@ -3,7 +3,7 @@
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.phantom.scenes import Scene
+from calcarine.data.phantom.scenes import CATEGORIES, COLOURS, Scene
 
 ARTICLES = {"house": "a", "word": "a", "face": "a", "body": "a", "food": "some", "tool": "a"}
 PLURALS = {
@@ -104,3 +104,29 @@ def scene_captions(scene: Scene, n_captions: int, seed: int) -> list[str]:
         raise CalcarineError(f"n_captions is {n_captions}; ask for at least one caption.")
     rng = np.random.default_rng([seed, scene.style])
     return [_caption(scene, rng) for _ in range(n_captions)]
+
+
+def word_families() -> dict[str, dict[str, list[str]]]:
+    """List the words that captions use, by factor and value.
+
+    Returns
+    -------
+    dict
+        Family (`category`, `colour`, `place`, `size`, `background`, `count`) to value to words.
+    """
+    places = {
+        "left": ["left"],
+        "right": ["right"],
+        "upper": ["upper", "top"],
+        "lower": ["lower", "bottom"],
+        "centre": ["centre", "middle"],
+    }
+    grounds = {"grey": ["grey"], "sandy": ["sandy", "sand"], "dark": ["dark", "night"]}
+    return {
+        "category": {name: [name, PLURALS[name]] for name in CATEGORIES},
+        "colour": {name: [name] for name in COLOURS},
+        "place": places,
+        "size": {name: list(words) for name, words in SIZE_WORDS.items()},
+        "background": {**grounds, "sky": ["sky"]},
+        "count": {"two": ["two"]},
+    }

@@ -10,6 +10,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.cortex import Cortex
 from calcarine.data.phantom.tuning import factor_code_names, interaction_code_names
 from calcarine.data.phantom.wording import wording_code_names
+from calcarine.data.tables import write_tsv
 
 COLUMNS = {
     "i": "Voxel index",
@@ -92,14 +93,7 @@ def write_truth(
     }
     with new_folder(truth_folder(bids, subject)) as folder:
         for name, table in tables.items():
-            table.to_csv(
-                folder / f"sub-{subject}_{name}.tsv",
-                sep="\t",
-                index=False,
-                na_rep="n/a",
-                float_format="%.6g",
-                lineterminator="\n",
-            )
+            write_tsv(folder / f"sub-{subject}_{name}.tsv", table)
         write_json(
             folder / f"sub-{subject}_voxels.json",
             {

@@ -10,8 +10,9 @@ from calcarine.encoders.ridge.bands import Bands
 from calcarine.encoders.ridge.chunk_solver import alpha_grid
 from calcarine.encoders.ridge.fold_bases import FoldBasis, fold_bases
 from calcarine.encoders.ridge.folds import Folds
+from calcarine.encoders.ridge.from_statistics import WholeBasis, whole_basis
 from calcarine.encoders.ridge.held_out import explained_squares, ratio
-from calcarine.encoders.ridge.losses import KFoldLoss
+from calcarine.encoders.ridge.losses import GcvLoss, KFoldLoss
 from calcarine.encoders.ridge.penalty_search import choose_penalties
 from calcarine.encoders.ridge.statistics import BlockStatistics
 from calcarine.encoders.ridge.threads import map_threads
@@ -57,6 +58,18 @@ class BandProblem:
         column = stretch.astype(np.float32)[:, None]
         found = fold_bases(stretched, self.folds, self.n_threads)
         return [replace(basis, axes=column * basis.axes) for basis in found]
+
+    def whole(self, shares: np.ndarray) -> WholeBasis:
+        """Decompose the stretched features of all samples; weights come out unstretched."""
+        stretch = self.bands.stretch(shares)
+        basis = whole_basis(
+            replace(
+                self.statistics,
+                sum_x=self.statistics.sum_x * stretch,
+                gram=self.statistics.gram * np.outer(stretch, stretch),
+            )
+        )
+        return replace(basis, axes=stretch[:, None] * basis.axes)
 
     def grid(self, shares: np.ndarray) -> np.ndarray:
         """Give the penalties at some shares of the bands."""
@@ -112,16 +125,21 @@ def try_shares(
     first = len(best.shares)
     best.shares = np.concatenate([best.shares, candidates])
     for number, shares in enumerate(candidates, start=first):
-        bases, grid = problem.bases(shares), problem.grid(shares)
+        bases, grid, whole = problem.bases(shares), problem.grid(shares), problem.whole(shares)
 
         def evaluate(
             chunk: slice,
             number: int = number,
             bases: list[FoldBasis] = bases,
             grid: np.ndarray = grid,
+            whole: WholeBasis = whole,
         ) -> None:
-            loss = KFoldLoss(statistics.select(chunk), bases)
-            found = choose_penalties(loss, grid, extend=False)
+            own = statistics.select(chunk)
+            loss, guess = KFoldLoss(own, bases), _guess(own, whole)
+            # the first candidate settles the targets that nothing predicts; a later one that
+            # predicts nothing will not be taken, at whatever penalty
+            sweep = number == 0
+            found = choose_penalties(loss, grid, False, "bracket", guess, sweep_hopeless=sweep)
             better = found.loss < best.loss[chunk]
             best.share_of[chunk][better] = number
             best.alpha[chunk][better] = found.alpha[better]
@@ -130,6 +148,33 @@ def try_shares(
             best.at_edge[:, chunk][:, better] = edges[:, better]
 
         list(map_threads(evaluate, _chunks(statistics.n_targets), problem.n_threads))
+
+
+def _guess(statistics: BlockStatistics, whole: WholeBasis) -> GcvLoss:
+    cross, squares = centred_products(statistics)
+    turned = whole.axes.astype(np.float32).T @ cross
+    return GcvLoss(float(statistics.n_samples.sum()), squares, turned, whole.variances)
+
+
+def centred_products(statistics: BlockStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Give products of features and targets of all samples, about their means, and squares.
+
+    Parameters
+    ----------
+    statistics
+        Of some targets.
+
+    Returns
+    -------
+    tuple
+        float32, shape (n_features, n_targets), and float64, shape (n_targets,).
+    """
+    n_samples = float(statistics.n_samples.sum())
+    x_mean = statistics.sum_x.sum(axis=0) / n_samples
+    y_sum = statistics.sum_y.sum(axis=0)
+    cross = statistics.xty.sum(axis=0) - np.outer(x_mean, y_sum).astype(np.float32)
+    squares = statistics.sum_yy.sum(axis=0) - y_sum**2 / n_samples
+    return cross, np.maximum(squares, 0.0)
 
 
 def refine(

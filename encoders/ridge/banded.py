@@ -1,23 +1,24 @@
 """Banded ridge: each target shares its penalty out over families of features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.ridge.band_search import (
+    TARGETS_AT_A_TIME,
     BandProblem,
     BestSoFar,
     band_scores,
+    centred_products,
     refine,
     relative_grid,
     try_shares,
 )
 from calcarine.encoders.ridge.bands import band_shares, make_bands
 from calcarine.encoders.ridge.folds import Folds, grouped_folds
-from calcarine.encoders.ridge.from_statistics import whole_basis
 from calcarine.encoders.ridge.reading import check_shapes, raw_chunks, read_chunk
 from calcarine.encoders.ridge.statistics import BlockStatistics
 from calcarine.encoders.ridge.summing import add_responses, feature_statistics
@@ -39,6 +40,8 @@ class BandedSettings:
     equal_bands
         Give bands the same total variance first, so that shares compare whatever their units and
         sizes; without it shares multiply the features as they are.
+    max_axes
+        Principal axes of largest variance that each band keeps; without it all, which is exact.
     seed
         Of the draws.
     max_working_bytes
@@ -48,10 +51,11 @@ class BandedSettings:
         Chunks of targets at a time; without it as many as numpy's products have threads.
     """
 
-    n_candidates: int = 20
+    n_candidates: int = 15
     shares: np.ndarray | None = None
-    n_refinements: int = 3
+    n_refinements: int = 2
     equal_bands: bool = True
+    max_axes: int | None = None
     seed: int = 0
     max_working_bytes: int = 2**30
     n_threads: int | None = None
@@ -83,6 +87,8 @@ class BandedSolution:
         up to `cv_score`. A part may be negative, where a band hurts.
     edge_share
         Shares of targets whose penalty is the smallest and the largest offered.
+    kept_shares
+        Share of each band's variance along the axes that it kept, shape (n_bands,).
     """
 
     coef: np.ndarray
@@ -93,6 +99,7 @@ class BandedSolution:
     cv_score: np.ndarray
     band_scores: np.ndarray
     edge_share: tuple[float, float]
+    kept_shares: np.ndarray
 
 
 def solve_banded(
@@ -149,7 +156,7 @@ def solve_banded(
     folds.refuse_single_samples()
     order = np.argsort(folds.blocks, kind="stable")
     blocks = folds.blocks[order]
-    turned = make_bands(features[order], bands, settings.equal_bands)
+    turned = make_bands(features[order], bands, settings.equal_bands, settings.max_axes)
     statistics = feature_statistics(turned.scores, blocks)
     n_threads = settings.n_threads or blas_threads()
     problem = BandProblem(turned, statistics, folds, relative_grid(alphas), n_threads)
@@ -206,6 +213,7 @@ def _solve(
         -best.loss,
         band_scores(problem, sums, best),
         (float(lower), float(upper)),
+        np.array([axes.kept_share for axes in problem.bands.axes]),
     )
 
 
@@ -227,25 +235,18 @@ def _refit(
     """Fit all samples at the chosen shares and penalties; weights, and intercept less origin."""
     n_samples = float(sums.n_samples.sum())
     weights = np.empty((sums.xty.shape[1], sums.n_targets), dtype=np.float32)
+    for number in np.unique(best.share_of):
+        members = np.flatnonzero(best.share_of == number)
+        whole = problem.whole(best.shares[number])
+        turn = whole.axes.astype(np.float32)
+        for start in range(0, len(members), TARGETS_AT_A_TIME):
+            targets = members[start : start + TARGETS_AT_A_TIME]
+            cross = centred_products(sums.select(targets))[0]
+            penalty = best.alpha[targets].astype(np.float32)
+            shrunk = whole.variances.astype(np.float32)[:, None] + penalty
+            weights[:, targets] = turn @ ((turn.T @ cross) / shrunk)
     x_mean = sums.sum_x.sum(axis=0) / n_samples
     y_mean = sums.sum_y.sum(axis=0) / n_samples
-    for number in np.unique(best.share_of):
-        targets = np.flatnonzero(best.share_of == number)
-        stretch = problem.bands.stretch(best.shares[number])
-        basis = whole_basis(
-            replace(
-                problem.statistics,
-                sum_x=problem.statistics.sum_x * stretch,
-                gram=problem.statistics.gram * np.outer(stretch, stretch),
-            )
-        )
-        turn = (stretch[:, None] * basis.axes).astype(np.float32)
-        cross = sums.xty[:, :, targets].sum(axis=0)
-        cross -= np.outer(x_mean, n_samples * y_mean[targets]).astype(np.float32)
-        shrunk = basis.variances.astype(np.float32)[:, None] + best.alpha[targets].astype(
-            np.float32
-        )
-        weights[:, targets] = turn @ ((turn.T @ cross) / shrunk)
     coef, at_mean = problem.bands.weights_of_features(weights)
     return coef, y_mean - x_mean @ weights - at_mean
 
@@ -266,4 +267,5 @@ def _join(parts: list[BandedSolution]) -> BandedSolution:
         join("cv_score"),
         join("band_scores"),
         (float(lower), float(upper)),
+        parts[0].kept_shares,
     )

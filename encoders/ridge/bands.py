@@ -85,7 +85,12 @@ class Bands:
         return coef, at_mean
 
 
-def make_bands(features: np.ndarray, labels: Sequence[object] | np.ndarray, equal: bool) -> Bands:
+def make_bands(
+    features: np.ndarray,
+    labels: Sequence[object] | np.ndarray,
+    equal: bool,
+    max_axes: int | None = None,
+) -> Bands:
     """Sort features into bands and turn each onto its principal axes.
 
     Parameters
@@ -96,6 +101,8 @@ def make_bands(features: np.ndarray, labels: Sequence[object] | np.ndarray, equa
         Band of each feature, shape (n_features,); bands are ordered by their first feature.
     equal
         Give all bands the same total variance before they are shared out.
+    max_axes
+        Axes of largest variance that a band keeps; without it all.
 
     Raises
     ------
@@ -109,7 +116,7 @@ def make_bands(features: np.ndarray, labels: Sequence[object] | np.ndarray, equa
         )
     first = np.unique(names, return_index=True)[1]
     columns = [np.flatnonzero(names == names[k]) for k in np.sort(first)]
-    axes = [principal_axes(features[:, own]) for own in columns]
+    axes = [principal_axes(features[:, own], max_axes) for own in columns]
     totals = np.array([a.variances.sum() for a in axes])
     mean = totals.mean() or 1.0
     unit = np.sqrt(np.divide(mean, totals, out=np.ones_like(totals), where=totals > 0))

@@ -13,7 +13,38 @@ from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import DEFAULT, RidgeSettings, solve_ridge
 
 
-class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class _LinearModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What both estimators share: checks of the data, and predictions from weights."""
+
+    coef_: np.ndarray
+    intercept_: np.ndarray
+
+    def _checked(self, X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # the solver names the positions of values that are not finite
+        of_x = {"ensure_all_finite": False, "ensure_min_samples": 2}
+        of_y = {"ensure_all_finite": False, "ensure_2d": False}
+        checked = validate_data(self, X, y, validate_separately=(of_x, of_y))
+        return checked[0], checked[1]
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X
+            Features, shape (n_samples, n_features).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n_samples, n_targets) or (n_samples,).
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        return X @ self.coef_ + self.intercept_
+
+
+class RidgeCV(_LinearModel):
     """Fit ridge regression with one cross-validated penalty a target.
 
     Parameters
@@ -84,10 +115,7 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         CalcarineError
             As `solve_ridge`.
         """
-        # the solver names the positions of values that are not finite
-        of_x = {"ensure_all_finite": False, "ensure_min_samples": 2}
-        of_y = {"ensure_all_finite": False, "ensure_2d": False}
-        X, y = validate_data(self, X, y, validate_separately=(of_x, of_y))
+        X, y = self._checked(X, y)
         targets = y.reshape(len(y), -1)
         solution = solve_ridge(
             X,
@@ -107,25 +135,8 @@ class RidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.alphas_, self.edge_share_ = solution.alphas, solution.edge_share
         return self
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Predict targets.
 
-        Parameters
-        ----------
-        X
-            Features, shape (n_samples, n_features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n_samples, n_targets) or (n_samples,).
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        return X @ self.coef_ + self.intercept_
-
-
-class GroupRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GroupRidgeCV(_LinearModel):
     """Fit ridge regression whose bands of features are shrunk differently, target by target.
 
     Parameters
@@ -169,8 +180,8 @@ class GroupRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         bands: Sequence[object] | np.ndarray | None = None,
         alphas: Sequence[float] | np.ndarray | None = None,
         n_folds: int | None = 5,
-        n_candidates: int = 20,
-        n_refinements: int = 3,
+        n_candidates: int = 15,
+        n_refinements: int = 2,
         random_state: int = 0,
     ) -> None:
         self.bands = bands
@@ -197,9 +208,7 @@ class GroupRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         CalcarineError
             As `solve_banded`.
         """
-        of_x = {"ensure_all_finite": False, "ensure_min_samples": 2}
-        of_y = {"ensure_all_finite": False, "ensure_2d": False}
-        X, y = validate_data(self, X, y, validate_separately=(of_x, of_y))
+        X, y = self._checked(X, y)
         settings = BandedSettings(
             n_candidates=self.n_candidates,
             n_refinements=self.n_refinements,
@@ -215,20 +224,3 @@ class GroupRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.shares_, self.band_scores_ = found.shares[:, column], found.band_scores[:, column]
         self.edge_share_ = found.edge_share
         return self
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X
-            Features, shape (n_samples, n_features).
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n_samples, n_targets) or (n_samples,).
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        return X @ self.coef_ + self.intercept_

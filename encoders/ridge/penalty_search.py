@@ -73,6 +73,7 @@ def choose_penalties(
     extend: bool,
     search: Search = "grid",
     guess: Loss | None = None,
+    sweep_hopeless: bool = True,
 ) -> ChosenPenalties:
     """Choose the penalty of least loss for every target.
 
@@ -93,6 +94,8 @@ def choose_penalties(
     guess
         A cheap loss of the same targets, for `bracket` and `continuous`; without it they begin
         with the whole grid.
+    sweep_hopeless
+        Whether targets that nothing predicts get the whole grid.
     """
     n_further = _N_FURTHER if extend and len(alphas) > 1 else 0
     ladder = _ladder(alphas, n_further, loss.n_targets)
@@ -100,7 +103,7 @@ def choose_penalties(
         ladder.curve[ladder.first : ladder.last + 1] = loss.shared(ALL, alphas)
         _extend(loss, ladder, n_further)
     else:
-        _descend(loss, ladder, guess)
+        _descend(loss, ladder, guess, sweep_hopeless)
     rungs = ladder.best()
     found = ladder.at(rungs)
     low, high = ladder.limits(found)
@@ -134,7 +137,7 @@ def _extend(loss: Loss, ladder: _Ladder, n_further: int) -> None:
             ladder.curve[beyond, targets] = loss.shared(targets, ladder.alphas[beyond])
 
 
-def _descend(loss: Loss, ladder: _Ladder, guess: Loss) -> None:
+def _descend(loss: Loss, ladder: _Ladder, guess: Loss, sweep_hopeless: bool) -> None:
     grid = slice(ladder.first, ladder.last + 1)
     curve = guess.shared(ALL, ladder.alphas[grid])
     start = ladder.first + len(curve) - 1 - np.argmin(curve[::-1], axis=0)
@@ -143,7 +146,7 @@ def _descend(loss: Loss, ladder: _Ladder, guess: Loss) -> None:
         rungs = np.clip(start + shift, ladder.first, ladder.last)
         ladder.curve[rungs, everyone] = loss.each(ALL, ladder.alphas[rungs])
     hopeless = np.flatnonzero(np.nanmin(ladder.curve, axis=0) >= 0)
-    if hopeless.size:
+    if hopeless.size and sweep_hopeless:
         ladder.curve[grid, hopeless] = loss.shared(hopeless, ladder.alphas[grid])
     while _step(loss, ladder):
         pass

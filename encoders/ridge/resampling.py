@@ -1,6 +1,6 @@
 """Nested scores, learning curves and the stability of weights, all from the same sums."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -169,7 +169,7 @@ def learning_curve(
 def weight_stability(
     statistics: RidgeStatistics, alpha: np.ndarray, n_draws: int = 100, seed: int = 0
 ) -> WeightStability:
-    """Draw blocks with replacement and fit again at the same penalties.
+    """Draw blocks with replacement and fit again, see `drawn_weights`.
 
     Parameters
     ----------
@@ -192,19 +192,65 @@ def weight_stability(
         raise CalcarineError(
             f"the stability of weights needs blocks to draw from; there is {statistics.names} only."
         )
-    full = _weights(sums, np.ones(sums.n_blocks), alpha)
-    rng = np.random.default_rng(seed)
+    (full,) = drawn_weights(sums, alpha, np.ones((1, sums.n_blocks)))
     mean, squares = np.zeros_like(full), np.zeros_like(full)
     agreement = np.zeros(sums.n_targets)
-    for draw in range(1, n_draws + 1):
-        counts = np.bincount(rng.integers(0, sums.n_blocks, sums.n_blocks), minlength=sums.n_blocks)
-        coef = _weights(sums, counts, alpha)
+    draws = block_draws(sums.n_blocks, n_draws, seed)
+    for draw, coef in enumerate(drawn_weights(sums, alpha, draws), start=1):
         agreement += _cosine(coef, full)
         step = coef - mean
         mean += step / np.float32(draw)
         squares += step * (coef - mean)
     deviation = np.sqrt(squares / np.float32(max(n_draws - 1, 1)))
     return WeightStability(mean, deviation, agreement / n_draws, n_draws)
+
+
+def block_draws(n_blocks: int, n_draws: int, seed: int) -> np.ndarray:
+    """Draw blocks with replacement.
+
+    Parameters
+    ----------
+    n_blocks
+        Blocks there are.
+    n_draws
+        How often as many are drawn.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        How often each block is in each draw, int64, shape (n_draws, n_blocks).
+    """
+    drawn = np.random.default_rng(seed).integers(0, n_blocks, size=(n_draws, n_blocks))
+    return np.stack([np.bincount(row, minlength=n_blocks) for row in drawn])
+
+
+def drawn_weights(
+    sums: BlockStatistics, alpha: np.ndarray, draws: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Fit again to drawn blocks, each target with its own penalty.
+
+    A fit costs one change of basis and no pass over the data. Penalties stay those of the whole
+    fit, in proportion to the number of samples.
+
+    Parameters
+    ----------
+    sums
+        Sums over blocks.
+    alpha
+        Penalty of each target, shape (n_targets,).
+    draws
+        How often each block counts, shape (n_draws, n_blocks), see `block_draws`.
+
+    Yields
+    ------
+    numpy.ndarray
+        Weights, float32, shape (n_features, n_targets), one array a draw.
+    """
+    n_all = sums.n_samples.sum()
+    for counts in draws:
+        yield _weights(sums, counts, alpha * float(counts @ sums.n_samples / n_all))
 
 
 def _weights(sums: BlockStatistics, counts: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from calcarine.data.errors import CalcarineError
 
 _FLOAT, _DOUBLE = 4, 8
 _ROWS_AT_A_TIME = 4096
-_LEAST_CHUNK, _LARGEST_CHUNK = 64, 512
+_LEAST_CHUNK, _LARGEST_CHUNK = 64, 1024
 _LARGEST_ON_GPU = 8192
 _PANELS = 3 * 96 * 2**20
 
@@ -129,4 +129,7 @@ def chunk_size_within(sizes: Sizes, limit: int, on_gpu: bool = False) -> int:
         )
     a_target = bytes_per_target(sizes) * sizes.n_threads
     room = (limit - fixed_bytes(sizes)) // a_target
-    return int(min(max(room, _LEAST_CHUNK), _LARGEST_ON_GPU if on_gpu else _LARGEST_CHUNK))
+    # as many chunks as threads at least, or a thread would have nothing to do
+    share = -(-sizes.n_targets // sizes.n_threads)
+    largest = _LARGEST_ON_GPU if on_gpu else _LARGEST_CHUNK
+    return int(max(min(room, largest, share), _LEAST_CHUNK))

@@ -31,6 +31,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "language supervision (2021).",
         "10.48550/arXiv.2103.00020",
     ),
+    "crossnobis": (
+        "Walther et al., 2016",
+        "Walther A, Nili H, Ejaz N, Alink A, Kriegeskorte N, Diedrichsen J. Reliability of "
+        "dissimilarity measures for multi-voxel pattern analysis. NeuroImage 137:188–200 (2016).",
+        "10.1016/j.neuroimage.2015.12.012",
+    ),
     "encoding": (
         "Naselaris et al., 2011",
         "Naselaris T, Kay KN, Nishimoto S, Gallant JL. Encoding and decoding in fMRI. NeuroImage "
@@ -54,6 +60,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Prince JS, Charest I, Kurzawski JW, et al. Improving the accuracy of single-trial fMRI "
         "response estimates using GLMsingle. eLife 11:e77599 (2022).",
         "10.7554/eLife.77599",
+    ),
+    "kriegeskorte": (
+        "Kriegeskorte et al., 2008b",
+        "Kriegeskorte N, Mur M, Ruff DA, et al. Matching categorical object representations in "
+        "inferior temporal cortex of man and monkey. Neuron 60:1126–1141 (2008).",
+        "10.1016/j.neuron.2008.10.043",
     ),
     "latent": (
         "Rombach et al., 2022",
@@ -86,6 +98,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "59:2636–2643 (2012).",
         "10.1016/j.neuroimage.2011.08.076",
     ),
+    "nili": (
+        "Nili et al., 2014",
+        "Nili H, Wingfield C, Walther A, Su L, Marslen-Wilson W, Kriegeskorte N. A toolbox for "
+        "representational similarity analysis. PLoS Computational Biology 10:e1003553 (2014).",
+        "10.1371/journal.pcbi.1003553",
+    ),
     "banded": (
         "Dupré la Tour et al., 2022",
         "Dupré la Tour T, Eickenberg M, Nunez-Elizalde AO, Gallant JL. Feature-space selection "
@@ -97,6 +115,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "
         "Technometrics 12:55–67 (1970).",
         "10.1080/00401706.1970.10488634",
+    ),
+    "rsa": (
+        "Kriegeskorte et al., 2008a",
+        "Kriegeskorte N, Mur M, Bandettini P. Representational similarity analysis – connecting "
+        "the branches of systems neuroscience. Frontiers in Systems Neuroscience 2:4 (2008).",
+        "10.3389/neuro.06.004.2008",
     ),
     "snakemake": (
         "Mölder et al., 2021",
@@ -121,6 +145,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Cortes & Vapnik, 1995",
         "Cortes C, Vapnik V. Support-vector networks. Machine Learning 20:273–297 (1995).",
         "10.1007/BF00994018",
+    ),
+    "topology": (
+        "Lin & Kriegeskorte, 2024",
+        "Lin B, Kriegeskorte N. The topology and geometry of neural representations. PNAS "
+        "121:e2317881121 (2024).",
+        "10.1073/pnas.2317881121",
     ),
     "unclip": (
         "Ramesh et al., 2022",
@@ -152,5 +182,18 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Taulu S, Kajola M. Presentation of electromagnetic multichannel data: the signal space "
         "separation method. Journal of Applied Physics 97:124905 (2005).",
         "10.1063/1.1935742",
+    ),
+    "things-eeg2": (
+        "Gifford et al., 2022",
+        "Gifford AT, Dwivedi K, Roig G, Cichy RM. A large and rich EEG dataset for modeling human "
+        "visual object recognition. NeuroImage 264:119754 (2022).",
+        "10.1016/j.neuroimage.2022.119754",
+    ),
+    "things-meg": (
+        "Hebart et al., 2023",
+        "Hebart MN, Contier O, Teichmann L, et al. THINGS-data, a multimodal collection of "
+        "large-scale datasets for investigating object representations in human brain and "
+        "behavior. eLife 12:e82580 (2023).",
+        "10.7554/eLife.82580",
     ),
 }

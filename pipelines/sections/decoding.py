@@ -11,7 +11,7 @@ from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.figures.repeat_curve import Curve, repeat_curve
 from calcarine.pipelines.page import Block, Figure, Figures, Section, Text, counted
 from calcarine.pipelines.sections.metric_names import in_words
-from calcarine.pipelines.sections.score_rows import comparison, is_control, model_estimates
+from calcarine.pipelines.sections.score_rows import decoding_rows, is_control, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
 
 
@@ -19,7 +19,7 @@ def decoding(record: SubjectRecord) -> Section | None:
     """Draw, for each target: models and controls, the curve over repeats, confusions."""
     figures: list[Figure] = comparison_figures(record)
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
-        rows = comparison(record.scores, "decode", target)
+        rows = decoding_rows(record.config, record.scores, target)
         if rows.empty:
             continue
         curve = _curve_figure(record, rows, target)
@@ -41,7 +41,7 @@ def decoding(record: SubjectRecord) -> Section | None:
 def comparison_figures(record: SubjectRecord) -> list[Figure]:
     """Draw the decoders of each target with their controls."""
     targets = dict.fromkeys(d.target for d in record.config.decode.values())
-    found = {target: comparison(record.scores, "decode", target) for target in targets}
+    found = {target: decoding_rows(record.config, record.scores, target) for target in targets}
     return [_comparison_figure(rows, target) for target, rows in found.items() if len(rows)]
 
 

@@ -37,6 +37,8 @@ def encoding(record: SubjectRecord) -> Section | None:
     if not columns and ceiling is None:
         return None
     names = ([ceiling] if ceiling is not None else []) + columns
+    if "channel" in record.units:
+        names = []  # maps of channels stand in the section on time
     maps = [drawn for name in names if (drawn := unit_map(record, name)) is not None]
     blocks: list[Block] = [Text(_introduction(record, bool(columns)))]
     if maps:
@@ -87,7 +89,7 @@ def _introduction(record: SubjectRecord, scored: bool) -> str:
 
 def on_template(record: SubjectRecord) -> bool:
     """Tell whether units can be shown on fsaverage: by declared space, never by guess."""
-    if not {"x", "y", "z"} <= set(record.units):
+    if not {"x", "y", "z"} <= set(record.units) or "channel" in record.units:
         return False
     space = str(record.responses.sidecar.get("space", ""))
     standard = space.startswith(("MNI", "fsaverage"))

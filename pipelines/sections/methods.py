@@ -6,10 +6,12 @@ from typing import Any
 
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
+from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_models import (
     BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
+    JointEncoderSection,
     LdaDecoderSection,
     RidgeDecoderSection,
     RidgeEncoderSection,
@@ -33,6 +35,7 @@ def methods(record: SubjectRecord) -> Section:
         _encoding(config),
         _decoding(config),
         _reconstruction(config),
+        _geometry(config),
         _statistics(record),
     ]
     paragraphs = [text for text in drafts if text]
@@ -59,8 +62,15 @@ def _data(config: Config) -> str:
     origin = {
         "phantom": "The recording is synthetic: scenes were rendered, a cortex with known tuning "
         "was planted in MNI space, and BOLD time series were simulated from it.",
+        "phantom-meeg": "The recording is synthetic: scenes were rendered, dipoles with known "
+        "tuning and latency were planted in the cortex of fsaverage, what sensors see of them was "
+        "computed by boundary element models, and noise of brain and sensors, blinks, heartbeats, "
+        "mains and muscles were added.",
+        "kriegeskorte92": "The recording is that of a published study [kriegeskorte].",
         "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
         "recordings": "The recordings were converted from the files of a release.",
+        "things-eeg2": "The recordings are those of THINGS-EEG2 [things-eeg2].",
+        "things-meg": "The recordings are those of THINGS-MEG [things-meg].",
         "bids": "The recording was read from a data set.",
     }[config.source.kind]
     return (
@@ -71,6 +81,13 @@ def _data(config: Config) -> str:
 
 def _responses(config: Config) -> str:
     return RESPONSES[config.recording.modality](config.recording)
+
+
+def _recorded_dissimilarities(recording: DissimilarityRecording) -> str:
+    return (
+        "The recording consists of dissimilarities between the response patterns of every two "
+        "stimuli, one matrix a session, as they were published."
+    )
 
 
 def _fmri_responses(recording: FmriRecording) -> str:
@@ -120,15 +137,19 @@ RESPONSES: dict[str, Callable[[Any], str]] = {
     "fmri": _fmri_responses,
     "eeg": sensor_responses,
     "meg": sensor_responses,
+    "epochs": lambda recording: "Epochs were used as their publisher made them.",
+    "dissimilarities": _recorded_dissimilarities,
 }
 
 
 def _split(config: Config) -> str:
     split = config.split
+    if split.scheme == "none":
+        return "Nothing was fitted to the responses, so that no trials were held out."
     how = {
         "holdout": "One set of test trials was held out, "
         + ("as the events declare" if split.by == "declared" else f"chosen by {split.by}"),
-        "leave-one-out": f"Each {split.by} was left out in turn",
+        "leave-one-out": f"Each {split.unit} was left out in turn",
     }[split.scheme]
     return (
         f"{how}. Checked never to stand on both sides: {', '.join(split.disjoint) or 'nothing'}. "
@@ -182,10 +203,30 @@ def _banded_encoder(section: BandedEncoderSection) -> str:
         f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
         "by exact cross-validation among training trials; scores are split over the embeddings by "
         "the product measure, whose parts add up"
+    ) + _trial_bands(section)
+
+
+def _trial_bands(section: BandedEncoderSection) -> str:
+    told = []
+    if section.history:
+        told.append(f"the {section.history} stimuli before the trial")
+    if section.behaviour:
+        told.append(f"behaviour ({', '.join(section.behaviour)})")
+    return f"; further bands: {' and '.join(told)}" if told else ""
+
+
+def _joint_encoder(section: JointEncoderSection) -> str:
+    return (
+        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
+        f"products of the first {section.n_axes} principal axes of each, found in training trials"
     )
 
 
-_ENCODERS: dict[str, Callable[..., str]] = {"ridge": _ridge_encoder, "banded": _banded_encoder}
+_ENCODERS: dict[str, Callable[..., str]] = {
+    "ridge": _ridge_encoder,
+    "banded": _banded_encoder,
+    "joint": _joint_encoder,
+}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:
@@ -231,6 +272,38 @@ def _reconstruction(config: Config) -> str:
         f"embedding [unclip]. {'; '.join(parts)}. One picture was drawn for each item and none "
         "was picked. Scores: pixel correlation, structural similarity [ssim], and two-way "
         f"identification in the space of a network that took no part{named}."
+    )
+
+
+def _geometry(config: Config) -> str:
+    if not config.geometry:
+        return ""
+    told = "; ".join(f"{name}: {_one_geometry(g)}" for name, g in config.geometry.items())
+    return (
+        "Representational geometry [rsa] compares the dissimilarities of every two stimuli in the "
+        f"responses with those in a model. {told}. Noise ceilings say how well the RDMs of other "
+        "subjects match (lower), and the pooled RDM of all (upper) [nili]; within a subject they "
+        "come from two halves of the recording. Intervals draw stimuli (over subjects: subjects "
+        "and stimuli) with replacement; controls permute the stimuli of the model."
+    )
+
+
+def _one_geometry(section: GeometrySection) -> str:
+    distance = {
+        "crossnobis": "cross-validated Mahalanobis distances over runs [crossnobis], noise "
+        "covariance shrunk [ledoit]",
+        "recorded": "dissimilarities as recorded",
+    }.get(section.distance, f"{section.distance} distances of mean patterns")
+    topology = section.topology
+    again = (
+        f", and once more with distances below the {topology.lower:g} quantile as 0 and above the "
+        f"{topology.upper:g} quantile as 1 [topology]"
+        if topology is not None
+        else ""
+    )
+    return (
+        f"{distance}, against {section.embedding_distance} distances of embeddings, compared by "
+        f"{section.comparison}{again}"
     )
 
 

@@ -5,6 +5,7 @@ import re
 # the first one that was computed leads; the order was fixed before any value was seen
 HEADLINES: dict[str, tuple[str, ...]] = {
     "encode": ("r_median",),
+    "geometry": ("rsa_spearman", "rsa_kendall_a", "rsa_pearson", "rsa_cosine"),
     "decode": (
         "brain_to_image_top1_centred",
         "brain_to_image_top1_raw",
@@ -23,8 +24,16 @@ WORDS: dict[str, str] = {
     "r_median": "median correlation of predicted with measured responses",
     "r_over_ceiling_median": "median correlation as a share of the noise ceiling",
     "r2_median": "median share of response variance explained",
+    "rsa_spearman": "rank correlation of dissimilarities (Spearman)",
+    "rsa_pearson": "correlation of dissimilarities (Pearson)",
+    "rsa_kendall_a": "rank correlation of dissimilarities (Kendall's τ-a)",
+    "rsa_cosine": "cosine of dissimilarities",
+    "rsa_spearman_topological": "rank correlation of dissimilarities after the geo-topological "
+    "transform",
+    "rsa_pearson_of_mean_rdm": "correlation with the mean of all subjects' dissimilarities",
     "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
+    "auc": "area under the ROC curve, one category against the others (chance 0.5)",
     "balanced_accuracy": "mean over categories of the share of items that were decoded",
     "brain_to_image_gallery_size": "pictures that each brain response is compared with",
     "two_way_identification_judge": "share of comparisons that the right picture wins in the "
@@ -33,6 +42,9 @@ WORDS: dict[str, str] = {
     "and reconstruction",
     "colour_agreement_judge": "share of pictures whose colour the judge reads alike in target "
     "and reconstruction",
+    "peak_latency_s": "time after onset at which the score is highest, in seconds",
+    "onset_latency_s": "time of the first of two windows in a row above chance, in seconds",
+    "share_above_chance_before_onset": "share of windows before onset that lie above chance",
     "pixcorr": "correlation of pixels",
     "ssim_2d": "structural similarity (two-dimensional window)",
     "ssim_1d_columns": "structural similarity (columns as channels, as older code computed it)",

@@ -8,6 +8,11 @@ import pandas as pd
 
 from calcarine.pipelines.figures.run_quality import run_plot
 from calcarine.pipelines.page import Block, Figure, Figures, Fold, Section, Table, Text, number
+from calcarine.pipelines.sections.sensor_quality import (
+    sensor_figures,
+    steps_list,
+    whitening_table,
+)
 from calcarine.pipelines.subject_record import SubjectRecord
 
 _MAX_OPEN = 8  # longer tables open by a click
@@ -15,6 +20,7 @@ _MAX_OPEN = 8  # longer tables open by a click
 _DRAWN = {
     "tsnr_median": ("median temporal signal-to-noise ratio", "tSNR"),
     "fd_mean_mm": ("mean framewise displacement", "displacement (mm)"),
+    "rejected_share": ("share of trials that were rejected", "share rejected"),
 }
 _WORDS = {
     "tsnr_median": "median tSNR",
@@ -24,6 +30,11 @@ _WORDS = {
     "tr_s": "TR (s)",
     "fd_max_mm": "largest displacement (mm)",
     "n_volumes_moved": "volumes that moved",
+    "rejected_share": "share of trials rejected",
+    "removed_variance_share": "share of variance removed as eyes and heart",
+    "length_s": "length (s)",
+    "recorded_hz": "recorded at (Hz)",
+    "window_amplitude": "median peak-to-peak amplitude of a window",
     "n_units_in_mask": "units in the mask",
     "n_units": "units used",
     "ncsnr_median": "median noise ceiling signal-to-noise ratio",
@@ -40,6 +51,7 @@ def quality(record: SubjectRecord) -> Section:
     ]
     runs = [r for r in record.quality.get("runs", []) if isinstance(r, dict)]
     figures = [f for key in _DRAWN if (f := _run_figure(runs, key))]
+    figures += sensor_figures(record)
     if figures:
         blocks.append(Figures(figures))
     tables = [_trial_table(record.trials)] + ([_run_table(runs)] if runs else [])
@@ -52,6 +64,7 @@ def quality(record: SubjectRecord) -> Section:
     if single:
         rows = [[in_words(k), cell(v)] for k, v in single.items()]
         blocks.append(Table("Whole recording", ["measure", "value"], rows))
+    blocks += [b for b in (whitening_table(record), steps_list(record)) if b is not None]
     return Section("quality", "Data quality", blocks)
 
 

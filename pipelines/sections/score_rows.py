@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from calcarine.decoders.decoding_scores import PROTOCOLS
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.figures.intervals import Estimate
 from calcarine.pipelines.page import number
@@ -35,13 +36,26 @@ def most_repeats(rows: pd.DataFrame) -> pd.DataFrame:
     return kept.drop_duplicates("model", keep="first")
 
 
-def comparison(scores: pd.DataFrame, stage: str, target: str) -> pd.DataFrame:
+HEADLINE_PROTOCOLS = {"averaged": None, "single": PROTOCOLS["single"]}
+
+
+def decoding_rows(config: Config, scores: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Take the rows of a decoded target that headlines speak of, as the configuration says."""
+    protocol = HEADLINE_PROTOCOLS[config.evaluate.headline]
+    return comparison(scores, "decode", target, protocol)
+
+
+def comparison(
+    scores: pd.DataFrame, stage: str, target: str, protocol: str | None = None
+) -> pd.DataFrame:
     """Take the rows of one stage and target that belong beside each other.
 
-    One metric (the first of the stage's list), one protocol, one split, the most repeats; models
-    and their controls in the order of the table.
+    One metric (the first of the stage's list), one protocol (the first of the table, unless one is
+    named), one split, the most repeats; models and their controls in the order of the table.
     """
     rows = scores[(scores["stage"] == stage) & (scores["target"] == target)]
+    if protocol is not None:
+        rows = rows[rows["protocol"] == protocol]
     metric = headline_metric(rows, stage)
     if metric is None:
         return rows.iloc[:0]

@@ -7,10 +7,12 @@ import pandas as pd
 from calcarine.pipelines.page import Block, Card, Cards, Figures, Section, Text, counted, number
 from calcarine.pipelines.sections.decoding import comparison_figures
 from calcarine.pipelines.sections.encoding import ceiling_column, unit_map
+from calcarine.pipelines.sections.geometry import bar_figures
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.reconstruction import control_of, first_pictures
 from calcarine.pipelines.sections.score_rows import (
     comparison,
+    decoding_rows,
     interval_text,
     main_condition,
     main_decoder,
@@ -32,15 +34,24 @@ def summary(record: SubjectRecord) -> Section:
     return Section("summary", "Asked and answered", blocks)
 
 
+UNITS = {
+    "voxel": "voxels",
+    "vertex": "vertices",
+    "channel": "channels",
+    "stimulus": "dissimilarities a stimulus",
+}
+
+
 def asked(record: SubjectRecord) -> str:
     """Say what there is: stimuli, trials, runs, units, and how trials were divided."""
     trials = record.trials
     runs = trials[["session", "run"]].drop_duplicates()
-    words = {"voxel": "voxels", "vertex": "vertices", "channel": "channels"}[record.unit_noun]
+    words = UNITS[record.unit_noun]
     return (
         f"sub-{record.subject} saw {counted(trials['stimulus_id'].nunique(), 'stimulus')} in "
         f"{counted(len(trials), 'trial')} over {counted(len(runs), 'run')} while "
-        f"{len(record.units):,} {words} were recorded. {_division(trials, record.config.split.by)}"
+        f"{len(record.units):,} {words} were recorded. "
+        f"{_division(trials, record.config.split.unit)}"
     ).replace("stimuluss", "stimuli")
 
 
@@ -52,6 +63,8 @@ def _division(trials: pd.DataFrame, unit: str) -> str:
             f"Each of {counted(len(groups), unit)} was left out in turn: models were fitted on "
             f"the others and asked about the {unit} that they had not seen."
         )
+    if (split == "unused").all():
+        return "Nothing was fitted: all stimuli were compared with each other."
     test = trials[split == "test"]
     n_fit = int(split.isin(["train", "validation"]).sum())
     return (
@@ -91,7 +104,12 @@ class Answer:
 
 def answers(record: SubjectRecord) -> list[Answer]:
     """Answer what the configuration asks, by rows that are chosen by rule and not by value."""
-    return [*_encoding(record), *_decoding(record), *_reconstruction(record)]
+    return [
+        *_encoding(record),
+        *_geometry(record),
+        *_decoding(record),
+        *_reconstruction(record),
+    ]
 
 
 def _answer(
@@ -120,10 +138,26 @@ def _encoding(record: SubjectRecord) -> list[Answer]:
     )
 
 
+def _geometry(record: SubjectRecord) -> list[Answer]:
+    """Answer for the first embedding (else the first reference) of each geometry."""
+    found: list[Answer] = []
+    for name, section in record.config.geometry.items():
+        model = next(iter([*section.embeddings, *section.references]), "")
+        rows = comparison(record.scores, "geometry", name)
+        found += _answer(
+            rows,
+            model,
+            (f"{model}/shuffled-stimuli", "shuffled stimuli"),
+            f"Does {model} find the same stimuli alike?",
+            f"When dissimilarities of {name} were compared with those of {model}",
+        )
+    return found
+
+
 def _decoding(record: SubjectRecord) -> list[Answer]:
     found: list[Answer] = []
     for target in dict.fromkeys(d.target for d in record.config.decode.values()):
-        rows = comparison(record.scores, "decode", target)
+        rows = decoding_rows(record.config, record.scores, target)
         decoder = main_decoder(record.config, target)
         model = next((m for m in rows["model"] if m in (decoder, f"decoder-{decoder}")), "")
         found += _answer(
@@ -162,4 +196,7 @@ def _figure(record: SubjectRecord) -> list[Block]:
     if drawn is not None:
         figures.append(drawn)
     figures += first_pictures(record) or comparison_figures(record)[:1]
+    rows = record.scores[record.scores["stage"] == "geometry"]
+    if not figures and len(rows):
+        figures = bar_figures(rows)[:1]
     return [Figures(figures)] if figures else []

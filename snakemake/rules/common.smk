@@ -71,8 +71,38 @@ def all_predictions(wildcards):
     models += [TREE.model(wildcards.subject, f"decoder-{name}") for name in decoders("each")]
     models += [TREE.group_model(f"decoder-{name}") for name in decoders("all")]
     predictions = [TREE.prediction(wildcards.subject, name) for name in names]
+    names = [f"over-time-{name}" for name in CONFIG.over_time]
+    predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
-    return models + predictions + pictures
+    captions = [TREE.captions(wildcards.subject, name) for name in CONFIG.caption]
+    return models + predictions + pictures + captions
+
+
+def caption_sources(wildcards):
+    """List what captions are made of: the encoder, its embeddings, predictions of decoders."""
+    section = CONFIG.caption[wildcards.name]
+    encoder = f"encoder-{section.encoder}"
+    names = [n for n in (section.trials, section.nearest) if n is not None]
+    embeddings = [*CONFIG.encode[section.encoder].reads, *([section.texts] if section.texts else [])]
+    folders = [TREE.model(wildcards.subject, encoder)]
+    folders += [TREE.prediction(wildcards.subject, f"decoder-{n}") for n in names]
+    folders += [section.bank] if section.bank is not None else []
+    return folders + [f for n in embeddings for f in embedding(n)]
+
+
+def geometry_inputs(wildcards):
+    """List the embeddings that one geometry compares with."""
+    return [f for name in CONFIG.geometry[wildcards.name].embeddings for f in embedding(name)]
+
+
+def all_geometry():
+    """List the dissimilarities of all subjects: ceilings compare them with each other."""
+    return [TREE.geometry(subject, name) for subject in CONFIG.subjects for name in CONFIG.geometry]
+
+
+def group_scores():
+    """List the scores of all subjects together, where there are any."""
+    return [TREE.group_metrics] if CONFIG.geometry else []
 
 
 def drivers(wildcards):

@@ -76,6 +76,53 @@ rule decode_group:
         " > {log} 2>&1"
 
 
+rule over_time:
+    input:
+        recording("{subject}"),
+        lambda wildcards: embedding(CONFIG.over_time[wildcards.name].target),
+    output:
+        directory(TREE.prediction("{subject}", "over-time-{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.over_time),
+    log:
+        TREE.log("over-time", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("over-time", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("over-time"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "calcarine step over-time {params.config} --subject {wildcards.subject}"
+        " --name {wildcards.name} --threads {threads} > {log} 2>&1"
+
+
+rule geometry:
+    input:
+        recording("{subject}"),
+        geometry_inputs,
+        CONFIG.stimuli,
+    output:
+        directory(TREE.geometry("{subject}", "{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.geometry),
+    log:
+        TREE.log("geometry", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("geometry", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("geometry"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "calcarine step geometry {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
+
+
 rule reconstruct:
     input:
         drivers,
@@ -96,4 +143,27 @@ rule reconstruct:
         gpu=1,
     shell:
         "calcarine step reconstruct {params.config} --subject {wildcards.subject} --name {wildcards.name}"
+        " --threads {threads} > {log} 2>&1"
+
+
+rule caption:
+    input:
+        caption_sources,
+        recording("{subject}"),
+        CONFIG.stimuli,
+    output:
+        directory(TREE.captions("{subject}", "{name}")),
+    log:
+        TREE.log("caption", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("caption", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("caption"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=120,
+        gpu=1,
+    shell:
+        "calcarine step caption {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"

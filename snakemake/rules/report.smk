@@ -4,12 +4,16 @@
 rule evaluate:
     input:
         all_predictions,
+        all_geometry(),
         recording("{subject}"),
         [embedding(name) for name in CONFIG.embeddings],
     output:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
+        TREE.selectivity("{subject}").with_suffix(".json"),
     log:
         TREE.log("evaluate", "{subject}"),
     benchmark:
@@ -25,12 +29,34 @@ rule evaluate:
         " > {log} 2>&1"
 
 
+rule evaluate_group:
+    input:
+        all_geometry(),
+    output:
+        TREE.group_metrics,
+    log:
+        TREE.log("evaluate-group", "all"),
+    benchmark:
+        TREE.benchmark("evaluate-group", "all")
+    params:
+        config=TREE.config,
+        version=version("evaluate-group"),
+    resources:
+        mem_mb=growing(2000),
+        runtime=60,
+    shell:
+        "calcarine step evaluate-group {params.config} --threads {threads} > {log} 2>&1"
+
+
 rule report:
     input:
         TREE.metrics("{subject}"),
         TREE.item_scores("{subject}"),
         TREE.unit_scores("{subject}"),
+        TREE.over_time("{subject}"),
+        TREE.selectivity("{subject}"),
         all_predictions,
+        all_geometry(),
         recording("{subject}"),
     output:
         TREE.page("{subject}"),
@@ -52,6 +78,7 @@ rule index:
     input:
         [TREE.page(subject) for subject in CONFIG.subjects],
         [TREE.metrics(subject) for subject in CONFIG.subjects],
+        group_scores(),
     output:
         TREE.index,
         TREE.description,

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest, bootstrap
 
 from calcarine.data.scores import (
@@ -81,17 +82,29 @@ def test_clusters_widen_the_interval_of_items_that_go_together(rng):
     alone = np.subtract(*bootstrap_interval(of_cluster, 0)[::-1])
     together = np.subtract(*bootstrap_interval(values, 0, clusters=clusters)[::-1])
     taken_as_independent = np.subtract(*bootstrap_interval(values, 0)[::-1])
-    assert together == pytest.approx(alone)
+    wider = np.sqrt(40 / 39) * stats.t.ppf(0.975, 39) / stats.norm.ppf(0.975)
+    assert together == pytest.approx(wider * alone)
     assert taken_as_independent < 0.6 * together
 
 
 def test_clusters_of_unequal_size_average_items_and_not_clusters():
     values, clusters = np.array([1.0, 1.0, 1.0, 0.0]), np.array(["a", "a", "a", "b"])
     low, high = bootstrap_interval(values, 0, n_draws=4000, clusters=clusters)
-    assert (low, high) == (0.0, 1.0)
+    assert low < 0 < 1 < high
+    assert share_interval(values, 0, clusters=clusters) == (0.0, 1.0)
     assert bootstrap_interval(values, 0, clusters=np.full(4, "a")) == pytest.approx(
         (np.nan, np.nan), nan_ok=True
     )
+
+
+def test_intervals_of_few_clusters_cover_at_their_nominal_rate(rng):
+    clusters = np.repeat(np.arange(5), 4)
+    covered = []
+    for _ in range(400):
+        values = np.repeat(rng.normal(size=5), 4)
+        low, high = bootstrap_interval(values, 0, n_draws=400, clusters=clusters)
+        covered.append(low <= 0 <= high)
+    assert np.mean(covered) >= 0.92  # 0.83 without the correction
 
 
 def test_the_interval_of_hits_is_the_exact_binomial_one():

@@ -3,16 +3,20 @@ import pytest
 import torch
 
 from calcarine.data.errors import CalcarineError
-from calcarine.decoders import contrastive, training
-from calcarine.decoders.contrastive import ContrastiveDecoder, join_mixes
-from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkShape
+from calcarine.decoders import contrastive_loss
+from calcarine.decoders.contrastive import ContrastiveDecoder
+from calcarine.decoders.contrastive_loss import ContrastiveLoss, join_mixes
+from calcarine.decoders.contrastive_network import ContrastiveNetwork
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.losses import Mix
+from calcarine.decoders.network_inputs import NetworkInput
+from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
+from calcarine.encoders import training
 from calcarine.encoders.training import TrainingPlan
 
-SHAPE = NetworkShape(hidden_dim=48, n_blocks=1, dropout=0.1, subject_dropout=0.1, voxel_dropout=0.2)
+SHAPE = ResidualMlpShape(48, 1, dropout=0.1, subject_dropout=0.1, voxel_dropout=0.2)
 QUICK = TrainingPlan(3, 32, 2e-3, 1.0, 10, seed=5)
 N_UNITS, EMBED_DIM = 24, 10
 
@@ -66,15 +70,15 @@ def test_two_subjects_share_the_trunk():
     assert decoder.predict(trials["01"].responses[:3], "01").shape == (3, EMBED_DIM)
     assert decoder.predict(trials["02"].responses[:4], "02").shape == (4, EMBED_DIM)
     shapes = {n: tuple(v.shape) for n, v in decoder.network_.state_dict().items()}
-    assert shapes["subjects.sub-01.weight"] == (48, N_UNITS)
-    assert shapes["subjects.sub-02.weight"] == (48, 17)
+    assert shapes["trunk.subjects.sub-01.weight"] == (48, N_UNITS)
+    assert shapes["trunk.subjects.sub-02.weight"] == (48, 17)
     with pytest.raises(CalcarineError, match="knows the subjects"):
         decoder.predict(trials["01"].responses[:3], "03")
 
 
 def test_the_temperature_is_in_the_optimiser_and_moves():
     decoder = ContrastiveDecoder(SHAPE, QUICK).fit({"01": planted(0, 120, "linear")})
-    fresh = ContrastiveNetwork({"01": N_UNITS}, EMBED_DIM, SHAPE)
+    fresh = ContrastiveNetwork({"01": NetworkInput(N_UNITS)}, EMBED_DIM, SHAPE)
     optimizer = training.adamw(fresh, 0.1)
     known = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert {id(p) for p in fresh.parameters()} == known
@@ -84,7 +88,7 @@ def test_the_temperature_is_in_the_optimiser_and_moves():
 
 
 def test_the_temperature_stays_above_a_hundredth():
-    network = ContrastiveNetwork({"01": 3}, 2, SHAPE)
+    network = ContrastiveNetwork({"01": NetworkInput(3)}, 2, SHAPE)
     with torch.no_grad():
         network.log_scale.fill_(50.0)
     assert network.temperature.item() == pytest.approx(0.01)
@@ -150,7 +154,7 @@ def test_it_resumes_after_an_interruption(tmp_path, monkeypatch):
     train = {"01": planted(0, 120, "linear")}
     calm = ContrastiveDecoder(SHAPE, QUICK).fit(train)
     monkeypatch.setattr(training, "_CHECKPOINT_EVERY_S", 0.0)
-    real, calls = contrastive.mse, []
+    real, calls = contrastive_loss.mse, []
 
     def fails_once(*arguments):
         calls.append(1)
@@ -158,7 +162,7 @@ def test_it_resumes_after_an_interruption(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(contrastive, "mse", fails_once)
+    monkeypatch.setattr(contrastive_loss, "mse", fails_once)
     decoder = ContrastiveDecoder(SHAPE, QUICK, checkpoint=tmp_path / "work")
     with pytest.raises(KeyboardInterrupt):
         decoder.fit(train)
@@ -171,10 +175,13 @@ def test_it_resumes_after_an_interruption(tmp_path, monkeypatch):
 
 def test_what_is_stored_predicts_the_same():
     train = planted(0, 120, "linear")
-    decoder = ContrastiveDecoder(SHAPE, QUICK, 0.5, 0.1).fit({"01": train})
+    decoder = ContrastiveDecoder(SHAPE, QUICK, ContrastiveLoss("soft-clip", 0.5, 1.0, 0.1)).fit(
+        {"01": train}
+    )
     again = ContrastiveDecoder.from_model(*decoder.to_model())
     assert again.shape == SHAPE
     assert again.plan == QUICK
+    assert again.loss == decoder.loss
     assert again.history_ == decoder.history_
     np.testing.assert_array_equal(
         decoder.predict(train.responses, "01"), again.predict(train.responses, "01")

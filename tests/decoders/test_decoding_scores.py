@@ -1,13 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions
-from calcarine.decoders.category_metrics import category_hits
+from calcarine.decoders.category_metrics import category_auc, category_hits, category_metrics
 from calcarine.decoders.decoding_scores import Scoring, combination_subsets, decoder_scores
+from calcarine.decoders.decoding_trials import flat_responses
 from calcarine.decoders.retrieval import brain_to_image, cosines, d_prime
 
 N_STIMULI, EMBED_DIM, N_REPEATS = 20, 8, 3
@@ -176,13 +177,48 @@ def test_categories_equal_scikit_learn(rng):
     scores, _ = decoder_scores(predictions, codes, {"holdout": np.zeros(4)}, scoring)
     by_name = {s.metric: s for s in scores}
     guess = predictions.values.argmax(axis=1)
-    assert set(by_name) == {"accuracy", "balanced_accuracy"}
+    assert set(by_name) == {"accuracy", "balanced_accuracy", "auc"}
+    ranked = [roc_auc_score(shown == c, predictions.values[:, c]) for c in range(4)]
+    share = np.bincount(shown) / len(shown)
+    assert by_name["auc"].value == pytest.approx(np.dot(share, ranked), abs=1e-6)
+    assert by_name["auc"].chance == 0.5
     assert by_name["accuracy"].value == pytest.approx(accuracy_score(shown, guess))
     assert by_name["accuracy"].chance == pytest.approx(np.bincount(shown).max() / 90)
     expected = balanced_accuracy_score(shown, guess)
     assert by_name["balanced_accuracy"].value == pytest.approx(expected)
     assert by_name["balanced_accuracy"].chance == 0.25
     assert by_name["accuracy"].split == "leave-one-run-out"
+
+
+def test_areas_are_compared_within_folds():
+    """Each fold is perfect; across folds a shift of the scores would spoil the order."""
+    scores = np.array([[0.2, 0.8], [0.9, 0.1], [10.2, 5.8], [10.9, 5.1]])
+    codes = np.eye(2)[[1, 0, 1, 0]]
+    folds = np.array(["a", "a", "b", "b"])
+    assert category_auc(scores, codes, folds).tolist() == [1, 1, 1, 1]
+    assert category_auc(scores, codes, np.zeros(4)).mean() < 1
+    alone = category_auc(scores[:1], codes[:1], folds[:1])
+    assert np.isnan(alone).all()
+    tied = category_auc(np.zeros((4, 2)), codes, folds)
+    assert tied.tolist() == [0.5] * 4
+
+
+def test_sure_probabilities_keep_their_order():
+    """In float32 a probability of 1 − 1e-12 is 1; what is left for the other tells them apart."""
+    left = np.array([1e-12, 1e-9, 1e-10, 1e-8], dtype=np.float32)
+    scores = np.column_stack([np.float32(1) - left, left])
+    codes = np.eye(2)[[0, 0, 1, 1]]
+    assert category_auc(scores, codes, np.zeros(4)).mean() == 0.75
+
+
+def test_categories_with_more_stimuli_count_no_more():
+    """Two squares and one press: items are averaged, and both categories count alike."""
+    scores = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    codes = np.eye(2)[[0, 0, 1, 1]]
+    found = category_metrics(scores, codes, items=np.array([0, 1, 2, 2]))
+    values = {m.name: m.values for m in found}["balanced_accuracy"]
+    of_items = [values[0], values[1], values[2:].mean()]
+    assert np.mean(of_items) == pytest.approx((1.0 + 0.5) / 2)
 
 
 def test_tied_categories_share_the_hit():
@@ -196,3 +232,10 @@ def test_mismatches_are_named(predictions, truth, means):
         decoder_scores(predictions, short, means, SCORING)
     with pytest.raises(CalcarineError, match=r"folds \['two'\]"):
         decoder_scores(predictions, truth, {"one": means["one"]}, SCORING)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (0, 4, 5), (2, 6), (0, 6)])
+def test_no_trials_are_flattened_too(shape):
+    """A fold may have fewer repeats than others: then an average has no item."""
+    expected = (shape[0], int(np.prod(shape[1:])))
+    assert flat_responses(np.zeros(shape, dtype=np.float32)).shape == expected

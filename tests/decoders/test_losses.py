@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from calcarine.decoders.losses import (
     info_nce,
     mix_rows,
     mse,
+    sig_lip,
     soft_clip,
 )
 
@@ -176,3 +179,26 @@ def test_the_schedule_runs_between_its_ends():
     assert values[0] == pytest.approx(0.004)
     assert values[-1] == pytest.approx(0.0075)
     assert np.all(np.diff(values) > 0)
+
+
+def test_siglip_is_its_formula_with_duplicates_as_positives():
+    torch.manual_seed(0)
+    brain, target = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    stimuli = torch.tensor([0, 1, 0, 2])
+    expected = 0.0
+    for i in range(4):
+        for j in range(4):
+            cosine = brain[i] @ target[j] / brain[i].norm() / target[j].norm()
+            sign = 1.0 if stimuli[i] == stimuli[j] else -1.0
+            z = sign * (float(cosine) / 0.1 - 2.0)
+            expected += math.log(1 + math.exp(-z)) / 4
+    assert sig_lip(brain, target, 0.1, -2.0, stimuli).item() == pytest.approx(expected)
+    alone = sig_lip(brain, target, 0.1, -2.0)
+    assert alone.item() == pytest.approx(sig_lip(brain, target, 0.1, -2.0, torch.arange(4)).item())
+
+
+def test_time_courses_are_mixed_like_patterns():
+    values = torch.randn(5, 3, 4)
+    mix = Mix(torch.tensor([1, 0, 3, 4, 2]), torch.tensor([0.2, 1.0, 0.5, 0.0, 0.9]))
+    flat = mix_rows(values.reshape(5, -1), mix).reshape(5, 3, 4)
+    torch.testing.assert_close(mix_rows(values, mix), flat)

@@ -67,6 +67,8 @@ def test_round_trip(fitted, trials, tmp_path):
 def test_other_features_are_refused(fitted):
     with pytest.raises(CalcarineError, match=r"\(n_items, 9\), the embeddings"):
         fitted.predict(np.zeros((3, 8), np.float32))
+    with pytest.raises(CalcarineError, match=r"Use the kind `ridge` for responses over time"):
+        fitted.fit(np.zeros((3, 9), np.float32), np.zeros((3, 2, 4), np.float32))
 
 
 def scored(rng, units, n_repeats=1):

@@ -14,7 +14,8 @@ from calcarine.pipelines.workflow import WORKFLOW
 def scores(folder, amplitude, seed):
     """Walk from source to evaluate with a small phantom; give the rows of the models."""
     raw = yaml.safe_load((WORKFLOW / "config" / "phantom.yaml").read_text(encoding="utf-8"))
-    del raw["reconstruct"]
+    for section in ("reconstruct", "caption", "geometry"):
+        del raw[section]
     raw |= {"out": str(folder), "seed": seed, "subjects": ["01"]}
     raw["evaluate"] = {"repeat_curve": False}
     raw["source"] |= {"amplitude": amplitude, "n_train": 120, "n_test": 40, "n_held_out": 8}

@@ -11,7 +11,8 @@ from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import Responses, read_responses, write_responses
 from calcarine.data.splits import folds, leave_one_out
 from calcarine.data.standardize import Standardizer
-from calcarine.decoders.decoder_folder import load_decoder
+from calcarine.decoders.decoder_folder import load_decoder, read_train_means
+from calcarine.decoders.decoding_scores import Scoring, decoder_scores
 from calcarine.encoders.ridge.estimators import RidgeCV
 from calcarine.pipelines import decode, decode_group
 from calcarine.pipelines.config import Config
@@ -113,8 +114,8 @@ def model_bytes(folder):
 
 
 def test_every_kind_of_decoder_can_be_configured(tree):
-    assert set(MAKERS) == {"ridge", "lda", "svm", "contrastive"}
-    assert {d.kind for d in tree.decode.values()} == set(MAKERS)
+    of_sensors = {"sensor-contrastive", "riemann", "xdawn"}  # see test_decode_sensors.py
+    assert {d.kind for d in tree.decode.values()} | of_sensors == set(MAKERS)
 
 
 @pytest.mark.parametrize("name", ["ridge", "lda", "svm", "contrastive"])
@@ -126,7 +127,7 @@ def test_items_and_model_folder(tree, name):
         (b, "signal", n): N_TEST for b in ("measured", "shuffled", "noise") for n in (1, 2, 3)
     }
     assert counts == signal | {
-        ("measured", "single", 1): N_TEST * N_REPEATS,
+        **{(b, "single", 1): N_TEST * N_REPEATS for b in ("measured", "shuffled", "noise")},
         ("measured", "embedding", 2): N_TEST,
         ("measured", "embedding", 3): N_TEST,
     }
@@ -302,3 +303,38 @@ def test_an_unknown_kind_of_model_is_refused(tree):
     (folder / "config.json").write_text(json.dumps(told))
     with pytest.raises(CalcarineError, match=r"kind 'oracle'; known are \['ridge', 'lda'"):
         load_decoder(folder)
+
+
+def test_refits_on_shuffled_labels_lie_at_chance_and_the_decoder_above(tree):
+    # in short runs of uneven composition, labels that stay in their run still tell something
+    one_run = lambda trials, values: (trials.assign(run="1", session="1"), values)  # noqa: E731
+    write_subject(tree, "01", 12, np.random.default_rng(1), one_run)
+    section = tree.decode["lda"].model_copy(update={"n_permutations": 19})
+    config = tree.model_copy(update={"decode": {**tree.decode, "lda": section}})
+    decode.run(config, "01", "lda")
+    items = read_predictions(config.layout.prediction("01", "decoder-lda")).items
+    shuffled = items[items["brain"] == "shuffled-labels"]
+    assert sorted(set(shuffled["permutation"])) == list(range(1, 20))
+    assert len(shuffled) == 19 * N_TEST
+    assert set(items.loc[items["brain"] == "measured", "permutation"]) == {0}
+    rows, _ = decoder_scores(
+        read_predictions(config.layout.prediction("01", "decoder-lda")),
+        read_embeddings(config.layout.embedding("category")),
+        read_train_means(config.layout.model("01", "decoder-lda")),
+        Scoring("01", "lda", "category", "test", 0),
+    )
+    rows = {(r.model, r.metric): r for r in rows if r.protocol == "calcarine" and r.n_repeats == 3}
+    measured = rows["lda", "accuracy"]
+    control = rows["lda/shuffled-labels", "accuracy"]
+    assert control.ci_low <= control.chance <= control.ci_high < measured.value
+    assert rows["lda/shuffled-labels", "accuracy_permutation_p"].value <= 0.1
+
+
+def test_refits_leave_the_decoder_as_it_is(tree):
+    decode.run(tree, "01", "ridge")
+    folder = tree.layout.model("01", "decoder-ridge")
+    plain = model_bytes(folder)
+    section = tree.decode["ridge"].model_copy(update={"n_permutations": 2})
+    config = tree.model_copy(update={"decode": {**tree.decode, "ridge": section}})
+    decode.run(config, "01", "ridge")
+    assert model_bytes(folder) == plain

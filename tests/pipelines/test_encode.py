@@ -10,9 +10,11 @@ from calcarine.encoders.band_metrics import band_scores
 from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.pretrained import load_pretrained
+from calcarine.encoders.trial_bands import history_features
 from calcarine.pipelines import encode
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import SplitSection
+from calcarine.pipelines.encoding_data import penalty_groups
 
 N_TRAIN, N_TEST, N_REPEATS, N_UNITS, EMBED_DIM = 80, 12, 3, 14, 6
 
@@ -223,15 +225,15 @@ def test_gcv_and_one_standardisation_for_all(tree):
 def test_penalty_groups_follow_the_split(tree):
     _, trials, *_ = tree
     shas = trials["stimulus_sha"].tolist()
-    assert encode.penalty_groups(trials, SplitSection()).tolist() == shas
+    assert penalty_groups(trials, SplitSection()).tolist() == shas
     by_run = trials.assign(split_group=trials["run"])
     of_runs = SplitSection(by="run", disjoint=("run",))
-    assert encode.penalty_groups(by_run, of_runs).tolist() == trials["run"].tolist()
+    assert penalty_groups(by_run, of_runs).tolist() == trials["run"].tolist()
     both = SplitSection(by="run", disjoint=("run", "stimulus"))
-    assert encode.penalty_groups(by_run, both).tolist() == shas
+    assert penalty_groups(by_run, both).tolist() == shas
     concepts = trials.assign(split_group=trials["concept"])
     by_concept = SplitSection(by="concept", disjoint=("concept", "stimulus"))
-    assert encode.penalty_groups(concepts, by_concept).tolist() == trials["concept"].tolist()
+    assert penalty_groups(concepts, by_concept).tolist() == trials["concept"].tolist()
 
 
 def test_missing_section_and_missing_files_are_named(tree):
@@ -264,3 +266,31 @@ def test_banded_encoder_predicts_band_by_band(tree, rng):
     value = {row.metric: row.value for row in rows if row.target == "responses"}
     assert value["r2_part_clip_mean"] > 0.3
     assert abs(value["r2_part_noise_mean"]) < 0.1
+
+
+def test_history_and_behaviour_are_bands_of_the_trial(tree, rng):
+    """Responses follow the stimulus before and the reaction; the bands that say so take it."""
+    config, trials, _, units = tree
+    clip = read_embeddings(config.layout.embedding("clip"))
+    trials = trials.assign(reaction_s=rng.normal(size=len(trials)).round(4))
+    rows = clip.flat[clip.rows(trials["stimulus_id"])]
+    before = history_features(rows, trials, 1)
+    values = np.zeros((len(trials), len(units)), dtype=np.float32)
+    values[:, :5] = before @ rng.standard_normal((EMBED_DIM, 5))
+    values[:, 5:10] = 2 * trials["reaction_s"].to_numpy()[:, None]
+    values += 0.5 * rng.standard_normal(values.shape).astype(np.float32)
+    write_responses(config.layout, "01", Responses(values, trials, units, {"space": "func"}))
+    section = {"kind": "banded", "embeddings": ["clip"], "history": 1, "behaviour": ["reaction_s"]}
+    raw = config.model_dump(mode="json") | {"encode": {"more": section}, "out": config.out}
+    config = Config.model_validate(raw)
+    encode.run(config, "01", "more")
+    found = read_predictions(config.layout.prediction("01", "encoder-more"))
+    assert found.sidecar["bands"] == ["clip", "history", "behaviour"]
+    last = found.items["n_repeats"] == 1
+    r = correlation(np.asarray(found.measured[last]), np.asarray(found.values[last]))
+    assert r[:10].min() > 0.5
+    strongest = np.asarray(found.parts[:, last]).std(axis=1).argmax(axis=0)
+    assert set(strongest[:5]) == {1}
+    assert set(strongest[5:10]) == {2}
+    with pytest.raises(ValueError, match="needs two bands"):
+        Config.model_validate(raw | {"encode": {"one": section | {"history": 0, "behaviour": []}}})

@@ -36,7 +36,7 @@ def stimuli(rng):
         {
             "stimulus_id": [f"s{i:02d}" for i in range(N_ITEMS)],
             "category": rng.permutation(np.repeat(CATEGORIES, N_ITEMS // 3)),
-            "x": rng.random(N_ITEMS).astype("str"),
+            "x": rng.uniform(0.2, 0.8, N_ITEMS).astype("str"),
         }
     )
 
@@ -48,6 +48,15 @@ def units(truth):
     # 0.8 for four repeats
     shuffled["ncsnr"] = 0.8 / 0.6 / np.sqrt(N_REPEATS)
     return shuffled
+
+
+def _pictures(stimuli):
+    """Paint a bright square at the place of each stimulus."""
+    pictures = np.zeros((N_ITEMS, 30, 30, 3), dtype=np.uint8)
+    for picture, x in zip(pictures, stimuli["x"].astype(float), strict=True):
+        left = round(30 * x) - 3
+        picture[12:18, left : left + 6] = 200
+    return pictures
 
 
 def _drive(truth, stimuli, rng):
@@ -80,7 +89,9 @@ def _scores(predicted, measured, units, truth, stimuli):
     predictions = Predictions(
         predicted[:, ::-1], items, {"model": "encoder-clip"}, measured[:, ::-1]
     )
-    rows = truth_scores(predictions, units, truth, stimuli, "01", "test", 3, 200, 0.3)
+    rows = truth_scores(
+        predictions, units, truth, stimuli, _pictures(stimuli), "01", "test", 3, 200, 0.3
+    )
     return {(r.target, r.metric): r for r in rows}
 
 

@@ -82,5 +82,5 @@ def test_the_last_response_is_measured(experiment, scenes):
 def test_impossible_experiments_are_refused(experiment, scenes):
     with pytest.raises(CalcarineError, match="n_held_out is 13, but there are only 12 test"):
         draw_scenes(replace(experiment, n_held_out=13))
-    with pytest.raises(CalcarineError, match="n_sessions is 9, but 60 training scenes fill 3 runs"):
+    with pytest.raises(CalcarineError, match="n_sessions is 9, but 60 training trials fill 3 runs"):
         plan_runs(replace(experiment, n_sessions=9), "01", scenes.table)

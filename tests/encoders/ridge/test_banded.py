@@ -166,6 +166,15 @@ def test_band_of_more_features_than_samples(rng):
     assert (found.shares[0] > 0.5).all()
 
 
+def test_few_axes_are_those_of_largest_variance(planted):
+    x, y = planted
+    few = solve_banded(x, y, BANDS, settings=BandedSettings(max_axes=2, n_refinements=0))
+    assert few.kept_shares.shape == (3,)
+    assert (few.kept_shares > 0.2).all()
+    assert (few.kept_shares < 0.9).all()
+    assert few.cv_score.mean() < solve_banded(x, y, BANDS).cv_score.mean()
+
+
 def test_shares_of_the_search():
     shares = band_shares(3, 10, seed=1)
     assert shares.shape == (14, 3)

@@ -4,7 +4,12 @@ from sklearn.linear_model import Ridge
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.ridge.held_out import explained_squares
-from calcarine.encoders.ridge.resampling import learning_curve, nested_score, weight_stability
+from calcarine.encoders.ridge.resampling import (
+    block_draws,
+    learning_curve,
+    nested_score,
+    weight_stability,
+)
 from calcarine.encoders.ridge.streaming import RidgeStatistics
 
 ALPHAS = np.logspace(-1, 4, 6)
@@ -72,11 +77,12 @@ def test_stability_equals_fits_to_drawn_runs(runs):
     x, y, names = runs
     alpha = np.linspace(1, 20, 8)
     found = weight_stability(RidgeStatistics.from_arrays(x, y, names), alpha, n_draws=6, seed=3)
-    draws, generator = [], np.random.default_rng(3)
-    for _ in range(6):
-        drawn = generator.integers(0, 4, 4)
+    draws = []
+    for counts in block_draws(4, 6, seed=3):
+        drawn = np.repeat(np.arange(4), counts)
         rows = np.concatenate([np.flatnonzero(names == f"run-{k + 1}") for k in drawn])
-        draws.append([Ridge(a).fit(x[rows], y[rows, t]).coef_ for t, a in enumerate(alpha)])
+        own = alpha * len(rows) / len(x)  # penalties follow the number of samples
+        draws.append([Ridge(a).fit(x[rows], y[rows, t]).coef_ for t, a in enumerate(own)])
     full = np.array([Ridge(a).fit(x, y[:, t]).coef_ for t, a in enumerate(alpha)])
     expected = np.array(draws)
     np.testing.assert_allclose(found.mean.T, expected.mean(0), atol=1e-4)
@@ -85,6 +91,13 @@ def test_stability_equals_fits_to_drawn_runs(runs):
     cosine = (expected * full).sum(-1) / lengths
     np.testing.assert_allclose(found.agreement, cosine.mean(0), atol=1e-4)
     assert found.agreement[0] > found.agreement[-1]
+
+
+def test_draws_are_with_replacement():
+    draws = block_draws(5, 200, seed=1)
+    assert (draws.sum(axis=1) == 5).all()
+    assert (draws == 0).any(axis=1).mean() > 0.9
+    np.testing.assert_array_equal(draws, block_draws(5, 200, seed=1))
 
 
 def test_parts_of_bands_add_up_to_the_score_of_the_prediction(runs, rng):

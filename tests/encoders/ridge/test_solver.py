@@ -62,6 +62,29 @@ def test_kfold_equals_himalaya(rng, shape):
     assert np.abs(ours.cv_score - score).max() < 1e-5
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_constant_and_duplicate_features_and_constant_targets_equal_himalaya(rng, shape):
+    x, y = planted(rng, *shape)
+    x[:, 3], x[:, 5], y[:, 7] = 2.5, x[:, 4], -1.0
+    alphas = np.logspace(-3, 3, 12) * ((x - x.mean(axis=0)) ** 2).sum() / shape[1]
+    folds = grouped_folds(len(x), None, 5)
+    ours, theirs = solve_ridge(x, y, alphas=alphas), himalaya(x, y, alphas, folds)
+    varies = np.arange(shape[2]) != 7
+    same = np.isclose(ours.alpha, theirs.best_alphas_) & varies
+    assert same.sum() >= 0.999 * varies.sum()
+    scale = np.abs(theirs.coef_).max(axis=0)
+    assert (np.abs(ours.coef - theirs.coef_).max(axis=0)[same] / scale[same]).max() < 1e-4
+    np.testing.assert_array_equal(ours.coef[:, 7], 0.0)
+    np.testing.assert_allclose(ours.coef[4], ours.coef[5], atol=1e-6)
+    score = (
+        1
+        + 5
+        * np.asarray(theirs.cv_scores_, dtype=np.float64)[varies]
+        / mean_squares(y, folds)[varies]
+    )
+    assert np.abs(ours.cv_score[varies] - score).max() < 1e-5
+
+
 def test_extended_grid_loses_nothing_against_himalaya(rng):
     x, y = planted(rng, 60, 150, 300)
     ours = solve_ridge(x, y)

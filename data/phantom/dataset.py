@@ -1,0 +1,67 @@
+"""What every phantom's BIDS data set has, whatever was recorded: description, people, pictures."""
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.phantom.experiment import ShownScenes
+from calcarine.data.phantom.scene_captions import word_families
+from calcarine.data.stimuli import write_stimuli
+
+TASK = "scenes"
+_BIDS_VERSION = "1.10.0"
+EVENT_COLUMNS = {
+    "onset": "Seconds from the beginning of the recording",
+    "duration": "Seconds for which the picture stays",
+    "trial_type": "Category of the object",
+    "stim_file": "Picture, relative to the folder stimuli/",
+    "phase": "train or test; each has runs of its own",
+    "combination": "seen, or held-out: no training scene has this category in this colour",
+}
+
+
+def describe(name: str, kind: str) -> dict[str, Any]:
+    """Give `dataset_description.json` of a `raw` or a `derivative` data set."""
+    made_by = [{"Name": "calcarine", "Description": "A synthetic brain with planted tuning"}]
+    return {
+        "Name": name,
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": kind,
+        "License": "CC0",
+        "GeneratedBy": made_by,
+    }
+
+
+def write_dataset(
+    bids: Path, name: str, derivatives: dict[str, str], scenes: ShownScenes, subjects: list[str]
+) -> None:
+    """Write what all subjects of a phantom share.
+
+    Parameters
+    ----------
+    bids
+        Root of the data set.
+    name
+        Its name.
+    derivatives
+        Folders below `derivatives/`, and what they hold.
+    scenes
+        Stimuli.
+    subjects
+        Labels.
+    """
+    write_json(bids / "dataset_description.json", describe(name, "raw"))
+    for folder_name, title in derivatives.items():
+        path = bids / "derivatives" / folder_name / "dataset_description.json"
+        write_json(path, describe(f"{name}: {title}", "derivative"))
+    participants = "".join(f"sub-{subject}\n" for subject in subjects)
+    write_text(bids / "participants.tsv", f"participant_id\n{participants}")
+    columns = {column: {"Description": text} for column, text in EVENT_COLUMNS.items()}
+    write_json(bids / f"task-{TASK}_events.json", columns)
+    with new_folder(bids / "stimuli") as folder:
+        for file, picture in zip(scenes.table["file"], scenes.pictures, strict=True):
+            Image.fromarray(picture).save(folder / file)
+        write_stimuli(folder / "stimuli.tsv", scenes.table)
+        write_json(folder / "families.json", word_families())

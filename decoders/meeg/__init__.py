@@ -1,0 +1,1 @@
+"""Decoders of sensors over time: networks, baselines, time courses, streaming."""

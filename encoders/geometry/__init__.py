@@ -1,0 +1,1 @@
+"""Representational geometry: dissimilarities between conditions, and how two sets of them agree."""

@@ -1,0 +1,211 @@
+"""Step `caption`: what the units of an encoder respond to, and what a brain saw, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.captions import Captions, write_captions
+from calcarine.data.embeddings import read_embeddings
+from calcarine.data.errors import CalcarineError
+from calcarine.data.responses import read_responses
+from calcarine.data.seeds import derive_seed
+from calcarine.data.splits import folds
+from calcarine.decoders.selectivity.caption_chain import (
+    CaptionedBank,
+    Chain,
+    caption_reliability,
+    caption_units,
+    prepare_bank,
+)
+from calcarine.decoders.selectivity.keywords import Mining
+from calcarine.decoders.selectivity.unit_sets import UnitSets, unit_sets
+from calcarine.decoders.selectivity.validation import cooccurring_terms
+from calcarine.decoders.text_judges import load_text_judge
+from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
+from calcarine.encoders.ridge.streaming import RidgeStatistics
+from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_captions import CaptionSection
+from calcarine.pipelines.encoding_data import encoding_data
+from calcarine.pipelines.synthesise import synthesised
+from calcarine.pipelines.trial_captions import trial_captions
+
+N_EVIDENCE = 12
+
+
+def run(config: Config, subject: str, name: str) -> None:
+    """Caption the units of one encoder, and the trials of the decoders that the section names.
+
+    Everything here is made from training trials and from predictions: what a caption is worth is
+    said by `evaluate`. Writes `captions/<name>/`.
+
+    Parameters
+    ----------
+    config, subject
+        Whose.
+    name
+        Name in the section `caption`.
+
+    Raises
+    ------
+    CalcarineError
+        The encoder is no ridge on one vector a picture, the bank is of another embedding, or the
+        split is a cross-validation.
+    """
+    section = config.caption[name]
+    encoder = _encoder(config, subject, section)
+    bank = bank_of(config, subject, section)
+    bank.check_embedding(encoder.embedding)
+    captioned, chain = prepare_bank(bank), chain_of(section)
+    sets = unit_sets(encoder.units, section.min_units)
+    units = caption_table(config, subject, section, encoder, captioned, chain, sets)
+    seed = derive_seed(config.seed, subject, "caption", name)
+    n_units = len(encoder.units)
+    arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
+    told: dict[str, object] = {}
+    if section.synthesise is not None:
+        made, told = synthesised(section.synthesise, encoder, bank, sets, seed)
+        arrays |= made
+    sidecar = {
+        "encoder": section.encoder,
+        "embedding_model": encoder.embedding["model"],
+        "embedding_revision": encoder.embedding["revision"],
+        "bank": "training stimuli" if section.bank is None else str(section.bank),
+        "n_bank": len(bank.entries),
+        "n_top": section.n_top,
+        "penalty": section.penalty,
+        "resample": section.resample,
+        "n_resamples": section.n_resamples,
+        "families": bank.families or {},
+        "synthesised": told,
+    }
+    trials = trial_captions(config, subject, section, bank)
+    folder = config.layout.captions(subject, name)
+    write_captions(folder, Captions(units, trials, sidecar, arrays))
+
+
+def chain_of(section: CaptionSection) -> Chain:
+    """Put the parts of the chain together as a section says."""
+    mining = Mining(section.penalty, section.max_keywords)
+    chain = Chain(section.n_top, section.temperature, mining=mining)
+    if section.language_model is None:
+        return chain
+    # a language model takes seconds to load, and most runs have none
+    from dataclasses import replace
+
+    from calcarine.decoders.selectivity.language_model import LanguageModel
+
+    model = LanguageModel(section.language_model)
+    return replace(chain, proposer=model.keywords, composer=model.compose)
+
+
+def _encoder(config: Config, subject: str, section: CaptionSection) -> VoxelEncoder:
+    if config.split.scheme != "holdout":
+        raise CalcarineError(
+            "captions are tested on trials that the encoder has not seen; in a cross-validation "
+            "the encoder that is kept has seen all. Use `split: {scheme: holdout}`, or caption "
+            "from Python fold by fold."
+        )
+    return VoxelEncoder.load(config.layout.model(subject, f"encoder-{section.encoder}"))
+
+
+def caption_table(
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    encoder: VoxelEncoder,
+    captioned: CaptionedBank,
+    chain: Chain,
+    sets: UnitSets,
+) -> pd.DataFrame:
+    """Caption every set, and again under resampling of the training trials."""
+    weights = sets.mixing @ encoder.coef_.T
+    captions = caption_units(weights, captioned, chain)
+    corpus = [s for own in captioned.bank.entries["captions"] for s in own]
+    judge = load_text_judge(section.text_judge, corpus)
+    fitted = _training_trials(config, subject, section, encoder)
+    seed = derive_seed(config.seed, subject, "caption", section.encoder)
+    n_blocks = len(np.unique(fitted.blocks))
+    draws = block_draws(n_blocks, section.n_resamples, derive_seed(seed, "resample"))
+    again = (sets.mixing @ w for w in _refits(fitted, encoder.alpha_, draws))
+    reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
+    names = captioned.bank.entries["entry"].to_numpy()
+    table = sets.table.copy()
+    table["text"] = [c.text for c in captions]
+    table["keywords"] = [c.terms for c in captions]
+    table["score"] = [c.score for c in captions]
+    table["agreement"] = reliability.agreement
+    table["weight_cosine"] = reliability.weight_cosine
+    table["evidence"] = [names[c.entries[c.entries >= 0][:N_EVIDENCE]].tolist() for c in captions]
+    known: dict[tuple[str, ...], list[str]] = {}
+    for c in captions:
+        known.setdefault(tuple(c.terms), cooccurring_terms(c.terms, captioned.terms))
+    table["cooccurring"] = [known[tuple(c.terms)] for c in captions]
+    control = _scrambled(table, fitted, encoder, captioned, chain, derive_seed(seed, "scrambled"))
+    return pd.concat([table, control], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What the encoder was fitted on."""
+
+    features: np.ndarray
+    responses: np.ndarray
+    blocks: np.ndarray
+
+
+def _training_trials(
+    config: Config, subject: str, section: CaptionSection, encoder: VoxelEncoder
+) -> _Fitted:
+    own = config.encode[section.encoder]
+    read = [read_embeddings(config.layout.embedding(n)) for n in own.reads]
+    data = encoding_data(read_responses(config.layout, subject), read, own, config.split)
+    (fold,) = folds(data.trials)
+    trials = data.trials.iloc[fold.fit]
+    sessions = None if data.sessions is None else data.sessions[fold.fit]
+    responses = encoder.standardizer_.transform(np.asarray(data.values[fold.fit]), sessions)
+    blocks = trials["session"].astype(str)
+    if section.resample == "run":
+        blocks = blocks + "/" + trials["run"].astype(str)
+    features = data.features[fold.fit].reshape(len(fold.fit), -1)
+    return _Fitted(features, responses, blocks.to_numpy(dtype=str))
+
+
+def _refits(fitted: _Fitted, alpha: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
+    if len(np.unique(fitted.blocks)) < 2:
+        raise CalcarineError(
+            "the reliability of captions needs two sessions (or runs) at least to draw from. Write "
+            "`resample: run` where there is only one session."
+        )
+    sums = RidgeStatistics.from_arrays(fitted.features, fitted.responses, fitted.blocks).blocks()
+    for weights in drawn_weights(sums, alpha, draws):
+        yield weights.T
+
+
+def _scrambled(
+    table: pd.DataFrame,
+    fitted: _Fitted,
+    encoder: VoxelEncoder,
+    captioned: CaptionedBank,
+    chain: Chain,
+    seed: int,
+) -> pd.DataFrame:
+    """Caption an encoder of the same trials in random order: no caption of it may pass.
+
+    Its captions count as perfectly reliable, so that nothing but the test can withhold them.
+    """
+    order = np.random.default_rng(seed).permutation(len(fitted.responses))
+    mixed = _Fitted(fitted.features, fitted.responses[order], fitted.blocks)
+    n_blocks = len(np.unique(fitted.blocks))
+    (weights,) = _refits(mixed, encoder.alpha_, np.ones((1, n_blocks), dtype=np.int64))
+    captions = caption_units(weights, captioned, chain)
+    out = table[table["kind"] == "unit"].copy()
+    out["kind"], out["agreement"], out["weight_cosine"] = "scrambled", 1.0, np.nan
+    out["text"] = [c.text for c in captions]
+    out["keywords"] = [c.terms for c in captions]
+    out["score"] = [c.score for c in captions]
+    out["evidence"] = out["cooccurring"] = [[] for _ in captions]
+    return out

@@ -1,0 +1,143 @@
+"""Banks of pictures: built from a folder, or made of the training stimuli of a subject."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.banks import Bank, entry_table, read_bank, write_bank
+from calcarine.data.digests import PICTURE_SUFFIXES
+from calcarine.data.embeddings import read_embeddings
+from calcarine.data.errors import CalcarineError
+from calcarine.data.splits import folds
+from calcarine.data.stimuli import read_stimuli
+from calcarine.data.trials import read_trials
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_captions import CaptionSection
+
+SHARD_ROWS = 65_536
+FAMILIES_FILE = "families.json"
+
+
+def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
+    """Give the bank of a caption section: its folder, or the subject's training stimuli.
+
+    Raises
+    ------
+    CalcarineError
+        There is no such bank, or no training stimulus has a picture.
+    """
+    if section.bank is not None:
+        return read_bank(section.bank)
+    return training_bank(config, subject, section)
+
+
+def training_bank(config: Config, subject: str, section: CaptionSection) -> Bank:
+    """Make a bank of the stimuli that the subject's encoder was fitted on, and of no others."""
+    trials = read_trials(config.layout.trials(subject))
+    (fold,) = folds(trials)
+    shown = set(trials["stimulus_id"].iloc[fold.fit])
+    stimuli = read_stimuli(config.stimuli)
+    stimuli = stimuli[stimuli["stimulus_id"].isin(list(shown))].reset_index(drop=True)
+    pictures = read_embeddings(config.layout.embedding(config.encode[section.encoder].reads[0]))
+    values = np.asarray(pictures.flat[pictures.rows(stimuli["stimulus_id"])], dtype=np.float32)
+    known = np.isfinite(values).all(axis=1)
+    if not known.any():
+        raise CalcarineError(
+            f"no training stimulus of sub-{subject} has a picture that could speak for a unit. "
+            "Name a bank in `caption` (`calcarine bank build`)."
+        )
+    texts = None
+    if section.texts is not None:
+        said = read_embeddings(config.layout.embedding(section.texts))
+        texts = np.asarray(said.flat[said.rows(stimuli["stimulus_id"])], dtype=np.float32)[known]
+    stimuli = stimuli[known]
+    entries = entry_table(*(stimuli[n] for n in ("stimulus_id", "file", "concept", "captions")))
+    folder = config.stimuli.parent
+    families = read_families(folder)
+    return Bank((values[known],), entries, pictures.sidecar, texts, families, folder)
+
+
+def read_families(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Read `families.json` of a folder: words by family and value; empty where there is none."""
+    path = folder / FAMILIES_FILE
+    if not path.is_file():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {str(f): {str(v): list(w) for v, w in own.items()} for f, own in found.items()}
+
+
+def build_bank(folder: Path, out: Path, model_name: str, without: Path | None = None) -> Bank:
+    """Embed a folder of pictures and write a bank.
+
+    The folder has a `stimuli.tsv` (`stimulus_id file concept captions`), or is searched for
+    pictures; a text file beside a picture, of the same name, holds its captions, one a line, and a
+    subfolder names the concept. `families.json`, where it is there, is taken along.
+
+    Parameters
+    ----------
+    folder
+        Pictures.
+    out
+        Bank folder to write.
+    model_name
+        Embedding model, as a configuration names it.
+    without
+        Trial table: stimuli of its test trials are left out.
+
+    Raises
+    ------
+    CalcarineError
+        There is no picture, or the model cannot be loaded.
+    """
+    # the network's library takes seconds
+    from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.encoders.embedding_store import embed_stimuli
+
+    table = _entries(folder, without)
+    model = load_embedding_model(model_name)
+    with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as work:
+        made = embed_stimuli(model, table, folder, Path(work) / "pictures", "pictures")
+        texts = None
+        if model.network.texts is not None and table["captions"].map(len).any():
+            said = embed_stimuli(model, table, folder, Path(work) / "texts", "captions")
+            texts = np.array(said.flat)
+        values = np.array(made.flat)
+    shards = tuple(values[i : i + SHARD_ROWS] for i in range(0, len(values), SHARD_ROWS))
+    entries = entry_table(*(table[n] for n in ("stimulus_id", "file", "concept", "captions")))
+    bank = Bank(shards, entries, made.sidecar, texts, read_families(folder), folder.resolve())
+    write_bank(out, bank)
+    return bank
+
+
+def _entries(folder: Path, without: Path | None) -> pd.DataFrame:
+    if (folder / "stimuli.tsv").is_file():
+        table = read_stimuli(folder / "stimuli.tsv")
+        table = table[table["file"] != "n/a"]
+    else:
+        table = _found_pictures(folder)
+    if without is not None:
+        trials = read_trials(without)
+        tested = set(trials.loc[trials["split"] == "test", "stimulus_id"])
+        table = table[~table["stimulus_id"].isin(list(tested))]
+    if not len(table):
+        raise CalcarineError(
+            f"{folder} has no picture for a bank; expected stimuli.tsv or files with the endings "
+            f"{sorted(PICTURE_SUFFIXES)}."
+        )
+    return table.reset_index(drop=True)
+
+
+def _found_pictures(folder: Path) -> pd.DataFrame:
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    names = [p.relative_to(folder).as_posix() for p in files]
+    concepts = [p.parent.name if p.parent != folder else "n/a" for p in files]
+    captions = []
+    for path in files:
+        beside = path.with_suffix(".txt")
+        lines = beside.read_text(encoding="utf-8").splitlines() if beside.is_file() else []
+        captions.append([line.strip() for line in lines if line.strip()])
+    columns = {"stimulus_id": names, "file": names, "concept": concepts, "captions": captions}
+    return pd.DataFrame(columns)

@@ -1,0 +1,67 @@
+"""Section `caption`: what units respond to, in words and pictures, and captions of trials."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from calcarine.pipelines.config_base import Name, Section
+
+
+class SynthesiseSection(Section):
+    """Pictures that drive a region, by gradient guidance of a diffusion model (BrainDiVE)."""
+
+    generator: str = Field(
+        "calcarine:phantom-unclip",
+        description="Diffusion model: calcarine:phantom-unclip, local-dir:PATH (stable-unCLIP or "
+        "Stable Diffusion), hf-hub:…",
+    )
+    n_pictures: int = Field(4, ge=1, description="Pictures of each region and objective")
+    n_steps: int = Field(20, ge=1, description="Denoising steps")
+    scale: float = Field(
+        20.0, ge=0, description="Guidance, in units of the encoder's output spread; 0 is off"
+    )
+    contrasts: bool = Field(True, description="Set each region against its neighbour, too")
+
+
+class CaptionSection(Section):
+    """Captions of one encoder's units, and of trials."""
+
+    encoder: Name = Field(description="Ridge encoder whose weights are captioned")
+    texts: Name | None = Field(
+        None, description="Embedding of the stimuli's captions by the encoder's embedding model"
+    )
+    bank: Path | None = Field(
+        None, description="Bank (`calcarine bank build`); without it the training stimuli"
+    )
+    n_top: int = Field(32, ge=4, description="Pictures that speak for a unit")
+    temperature: float = Field(1 / 150, gt=0, description="τ of the softmax over the bank")
+    penalty: float = Field(0.5, ge=0, le=1, description="λ of log p(d|unit) − λ log p(d)")
+    max_keywords: int = Field(4, ge=1, description="Keywords of a caption at most")
+    min_units: int = Field(5, ge=1, description="Units of a region at least")
+    resample: Literal["session", "run"] = Field(
+        "session", description="What is resampled to see how stable captions are"
+    )
+    n_resamples: int = Field(20, ge=2, description="How often it is resampled")
+    text_judge: str = Field(
+        "lexical", description="Judge of sentences: `lexical` or `local-dir:PATH`"
+    )
+    picture_judge: Name | None = Field(
+        None, description="Embedding whose model judges synthesised pictures"
+    )
+    language_model: Path | None = Field(
+        None, description="Folder of a language model that proposes keywords and composes"
+    )
+    min_reliability: float = Field(0.5, ge=0, le=1, description="Agreement that a finding needs")
+    max_q: float = Field(0.05, gt=0, le=1, description="False discovery rate of findings")
+    n_permutations: int = Field(2000, ge=99, description="Permutations of the null")
+    trials: Name | None = Field(
+        None, description="Decoder to the encoder's embedding, whose predictions become sentences"
+    )
+    prefix_decoder: str = Field(
+        "calcarine:phantom-prefix", description="Embedding to sentence: shipped, or local-dir:PATH"
+    )
+    nearest: Name | None = Field(
+        None, description="Decoder to `texts`, for the nearest captions of training stimuli"
+    )
+    synthesise: SynthesiseSection | None = None

@@ -1,0 +1,143 @@
+"""Which units need picture and caption at once: the test on stored predictions, and the truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from calcarine.data.errors import CalcarineError
+from calcarine.data.phantom.truth import read_truth
+from calcarine.data.predictions import Predictions, read_predictions
+from calcarine.data.scores import Score, share_interval
+from calcarine.data.seeds import derive_seed
+from calcarine.encoders.integration import integration_table
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import PhantomSource
+
+PLANTED = "multimodal"
+
+
+def integration_results(
+    config: Config, subject: str, name: str, split: str, units: pd.DataFrame
+) -> tuple[list[Score], pd.DataFrame]:
+    """Test the units of one subject.
+
+    Parameters
+    ----------
+    config, subject, name, split
+        Whose, the name in the section `integration`, and that of the test split.
+    units
+        Units table.
+
+    Returns
+    -------
+    tuple
+        Rows of `metrics.tsv` (share of units that integrate, the same with the joint model's
+        predictions given to other stimuli, and on a phantom power and false discovery), and the
+        units' table: `integrates`, `gain` and `q`, each with the name of the section.
+
+    Raises
+    ------
+    CalcarineError
+        The encoders predicted other items.
+    """
+    section = config.integration[name]
+    joint = _most_repeats(config, subject, section.joint)
+    rivals = {rival: _most_repeats(config, subject, rival) for rival in section.rivals}
+    for rival, other in rivals.items():
+        if not other.items["stimulus_id"].equals(joint.items["stimulus_id"]):
+            raise CalcarineError(
+                f"integration.{name}: {rival} and {section.joint} predicted other stimuli; give "
+                "all their embeddings a row for every stimulus."
+            )
+    seed = derive_seed(config.seed, subject, "integration", name)
+    n_draws = config.evaluate.n_bootstrap
+    measured, predicted = np.asarray(joint.measured), np.asarray(joint.values)
+    others = {rival: np.asarray(other.values) for rival, other in rivals.items()}
+    table = integration_table(measured, predicted, others, seed, n_draws, section.level)
+    template = Score(
+        subject,
+        "encode",
+        f"integration-{name}",
+        "responses",
+        "share_integrating",
+        "calcarine",
+        split,
+        len(joint.items),
+        int(joint.items["n_repeats"].max()),
+        float(table["integrates"].mean()),
+        chance=0.0,
+    )
+    order = np.random.default_rng(derive_seed(seed, "shuffled")).permutation(len(predicted))
+    shuffled = integration_table(measured, predicted[order], others, seed, 200, section.level)
+    control = replace(
+        template,
+        model=f"integration-{name}/shuffled-stimuli",
+        value=float(shuffled["integrates"].mean()),
+    )
+    rows = [template, control, *_by_region(table, units, template)]
+    rows += _planted(config, subject, table, units, template)
+    kept = table[["integrates", "gain", "q"]].astype({"integrates": int})
+    return rows, kept.set_axis([f"{c}_{name}" for c in kept.columns], axis=1)
+
+
+def _most_repeats(config: Config, subject: str, name: str) -> Predictions:
+    folder = config.layout.prediction(subject, f"encoder-{name}")
+    return read_predictions(folder).select("measured", None, "signal")
+
+
+def _by_region(table: pd.DataFrame, units: pd.DataFrame, template: Score) -> list[Score]:
+    if "roi" not in units:
+        return []
+    roi = units["roi"].astype(str)
+    found = table.groupby(roi.to_numpy())["integrates"].mean()
+    return [
+        replace(template, target=str(region), value=float(share))
+        for region, share in found.items()
+        if region != "n/a"
+    ]
+
+
+def _planted(
+    config: Config, subject: str, table: pd.DataFrame, units: pd.DataFrame, template: Score
+) -> list[Score]:
+    """Compare with the planted truth: share found of what is there, share wrong of what is found.
+
+    Power is given of all planted units, and of those whose true ceiling is not below the floor.
+    """
+    if not isinstance(config.source, PhantomSource):
+        return []
+    truth = units[["i", "j", "k"]].merge(
+        read_truth(config.bids, subject), on=["i", "j", "k"], how="left"
+    )
+    planted = (truth["tuned_to"] == PLANTED).to_numpy()
+    found = table["integrates"].to_numpy(dtype=bool)
+    high = (truth["noise_ceiling_n"] >= config.evaluate.ceiling_floor).to_numpy()
+    seed = derive_seed(config.seed, subject, template.model, "planted")
+    rows = []
+    for metric, hits, target in (
+        ("integration_power", found[planted], "planted units"),
+        (
+            "integration_power",
+            found[planted & high],
+            f"planted units, ceiling at least {config.evaluate.ceiling_floor:g}",
+        ),
+        ("integration_false_discovery", ~planted[found], "units that integrate"),
+    ):
+        known = len(hits) > 0
+        low, high_end = share_interval(hits.astype(float), seed) if known else (np.nan, np.nan)
+        rows.append(
+            replace(
+                template,
+                protocol="phantom",
+                metric=metric,
+                target=target,
+                n_items=len(hits),
+                value=float(hits.mean()) if known else np.nan,
+                ci_low=low,
+                ci_high=high_end,
+                chance=np.nan,
+                note="" if known else "not computed: there is no such unit",
+            )
+        )
+    return rows

@@ -1,0 +1,106 @@
+"""Pictures that drive regions, by gradient guidance of a diffusion model through the encoder."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+from torchvision.transforms import Normalize
+
+from calcarine.data.banks import Bank
+from calcarine.data.errors import CalcarineError
+from calcarine.data.seeds import derive_seed
+from calcarine.decoders.selectivity.guidance import Guidance, mean_of, synthesise
+from calcarine.decoders.selectivity.latent_diffusion import load_latent_diffusion
+from calcarine.decoders.selectivity.unit_sets import UnitSets
+from calcarine.encoders.embedding_models import EmbeddingModel, load_embedding_model
+from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.pipelines.config_captions import SynthesiseSection
+
+UNGUIDED = "(no push)"
+
+
+def synthesised(
+    section: SynthesiseSection, encoder: VoxelEncoder, bank: Bank, sets: UnitSets, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Draw pictures for each region, and for each region against its neighbour.
+
+    Parameters
+    ----------
+    section
+        How.
+    encoder
+        Ridge encoder on one vector a picture.
+    bank
+        Natural pictures, over which the spread of each objective is measured.
+    sets
+        Regions and contrasts.
+    seed
+        Pictures of all regions start from the same noise.
+
+    Returns
+    -------
+    arrays : dict
+        `synthesised`, uint8, shape (n_targets, n_pictures, height, width, 3): without any push
+        first, then one target after the other.
+    told : dict
+        Targets, generator and settings, for the sidecar.
+    """
+    diffusion = load_latent_diffusion(section.generator)
+    named = encoder.embedding
+    model = load_embedding_model(named["model"], named["layer"], named["pooling"])
+    respond = picture_responses(model, encoder)
+    kinds = ["region", "contrast"] if section.contrasts else ["region"]
+    rows = np.flatnonzero(sets.table["kind"].isin(kinds))
+    natural = np.concatenate([np.asarray(s, dtype=np.float32) @ encoder.coef_ for s in bank.shards])
+    seeds = [derive_seed(seed, "synthesise", str(i)) for i in range(section.n_pictures)]
+    guidance = Guidance(section.scale, section.n_steps)
+    off = Guidance(0.0, section.n_steps)
+    drawn = [synthesise(diffusion, respond, mean_of(sets.mixing[-1]), 1.0, seeds, off)]
+    for row in rows:
+        mixing = sets.mixing[row]
+        spread = float((natural @ mixing).std())
+        drawn.append(synthesise(diffusion, respond, mean_of(mixing), spread, seeds, guidance))
+    told = {
+        "targets": [UNGUIDED, *sets.table["unit"].iloc[rows]],
+        "generator": section.generator,
+        "scale": section.scale,
+        "n_steps": section.n_steps,
+    }
+    return {"synthesised": np.stack(drawn)}, told
+
+
+def picture_responses(
+    model: EmbeddingModel, encoder: VoxelEncoder
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make a differentiable function of pictures (n, 3, height, width), 0 to 1, to responses.
+
+    Pictures are resized (bicubic, antialiased) and normalised as the embedding model's evaluation
+    transform does it.
+    """
+    normalise = [t for t in getattr(model.transform, "transforms", []) if isinstance(t, Normalize)]
+    if len(normalise) != 1:
+        raise CalcarineError(
+            f"the transform of {model.name} has no single normalisation that a gradient could "
+            f"run through: {model.transform_text}."
+        )
+    weights = torch.from_numpy(np.asarray(encoder.coef_, dtype=np.float32))
+    offset = torch.from_numpy(np.asarray(encoder.intercept_, dtype=np.float32))
+    size = transformed_size(model)
+
+    def respond(pictures: torch.Tensor) -> torch.Tensor:
+        if tuple(pictures.shape[2:]) != size:
+            pictures = functional.interpolate(
+                pictures, size=size, mode="bicubic", antialias=True, align_corners=False
+            ).clamp(0, 1)
+        embedded = model.embed_tensor(normalise[0](pictures))
+        return embedded @ weights.to(embedded) + offset.to(embedded)
+
+    return respond
+
+
+def transformed_size(model: EmbeddingModel) -> tuple[int, int]:
+    """Give height and width of a transformed picture."""
+    transformed = model.transform(Image.new("RGB", (96, 96), (128, 128, 128)))
+    return int(transformed.shape[1]), int(transformed.shape[2])

@@ -1,0 +1,293 @@
+"""The step `caption` and its scores on a small tree whose tuning is planted."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from calcarine.data.captions import read_captions
+from calcarine.data.embeddings import Embeddings, write_embeddings
+from calcarine.data.errors import CalcarineError
+from calcarine.data.predictions import Predictions, read_predictions, write_predictions
+from calcarine.data.responses import Responses, read_responses, write_responses
+from calcarine.data.stimuli import write_stimuli
+from calcarine.pipelines import caption, encode
+from calcarine.pipelines.config import Config
+from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
+
+THINGS, COLOURS = ("face", "house", "tool"), ("red", "green")
+N_TRAIN, N_TEST, N_REPEATS = 240, 36, 2
+KINDS = {"face": 0, "house": 1, "red": 3, "noise": None}
+
+
+def configuration(out, **changes):
+    own = {
+        "encoder": "clip", "texts": "words", "nearest": "words", "resample": "run",
+        "n_resamples": 5, "n_permutations": 499, "n_top": 24, **changes,
+    }  # fmt: skip
+    return Config.model_validate(
+        {
+            "name": "small",
+            "out": out,
+            "subjects": ["01"],
+            "source": {"kind": "bids", "path": out / "bids"},
+            "recording": {"task": "scenes"},
+            "embeddings": {
+                "clip": {"model": "local-dir:nowhere"},
+                "words": {"model": "local-dir:nowhere", "input": "captions"},
+            },
+            "encode": {"clip": {"kind": "ridge", "embedding": "clip"}},
+            "decode": {"words": {"kind": "ridge", "target": "words"}},
+            "caption": {"own": own},
+            "evaluate": {"n_bootstrap": 100},
+        }
+    )
+
+
+def _stimuli(rng):
+    n = N_TRAIN + N_TEST
+    thing, colour = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    names = [f"{'train' if i < N_TRAIN else 'test'}-{i:03d}" for i in range(n)]
+    captions = [
+        [f"a {COLOURS[c]} {THINGS[t]}", f"{THINGS[t]}s, {COLOURS[c]} ones"]
+        for t, c in zip(thing, colour, strict=True)
+    ]
+    concepts = [THINGS[t] for t in thing]
+    table = pd.DataFrame({"stimulus_id": names, "file": "n/a", "concept": concepts,
+                          "captions": captions})  # fmt: skip
+    codes = np.hstack([np.eye(3)[thing], np.eye(2)[colour]]).astype(np.float32)
+    return table, codes
+
+
+def _trials(names):
+    shown = [*names[:N_TRAIN], *(names[N_TRAIN:] * N_REPEATS)]
+    n = len(shown)
+    return pd.DataFrame(
+        {
+            "trial_id": [f"t{i:03d}" for i in range(n)], "subject": "01", "session": "01",
+            "run": [f"{i // 40 + 1:02d}" for i in range(n)], "onset_s": np.arange(n) * 4.0,
+            "duration_s": 2.0, "stimulus_id": shown, "stimulus_sha": [f"sha-{s}" for s in shown],
+            "concept": "n/a", "repeat": 1,
+            "split": ["test" if s.startswith("test") else "train" for s in shown],
+            "split_group": [f"sha-{s}" for s in shown],
+        }
+    )  # fmt: skip
+
+
+def build(out, rng, **changes):
+    """Write everything before the step: eight units of each kind, in a region of their own."""
+    config = configuration(out, **changes)
+    stimuli, codes = _stimuli(rng)
+    config.stimuli.parent.mkdir(parents=True)
+    write_stimuli(config.stimuli, stimuli)
+    families = {"thing": {t: [t, f"{t}s"] for t in THINGS}, "colour": {c: [c] for c in COLOURS}}
+    (config.stimuli.parent / "families.json").write_text(json.dumps(families))
+    sidecar = {"model": "local-dir:nowhere", "revision": "a" * 64, "layer": None,
+               "pooling": "pooled", "input": "pictures", "transform_sha": "t"}  # fmt: skip
+    table = stimuli[["stimulus_id", "concept"]].assign(stimulus_sha="x")
+    pictures = codes + 0.1 * rng.standard_normal(codes.shape).astype(np.float32)
+    write_embeddings(config.layout.embedding("clip"), Embeddings(pictures, table, sidecar))
+    texts = codes / np.sqrt(2)
+    write_embeddings(config.layout.embedding("words"), Embeddings(texts, table, sidecar))
+    trials = _trials(stimuli["stimulus_id"].tolist())
+    row = stimuli.set_index("stimulus_id").index.get_indexer(trials["stimulus_id"])
+    kinds = np.repeat(list(KINDS), 8)
+    drive = np.stack(
+        [codes[row, KINDS[k]] if KINDS[k] is not None else row * 0.0 for k in kinds], 1
+    )
+    values = 2 * drive + rng.standard_normal(drive.shape)
+    units = pd.DataFrame(
+        {"i": range(32), "j": 0, "k": 0, "x": np.arange(32.0), "y": 0.0, "z": 0.0,
+         "roi": kinds, "noise_ceiling_n": 0.8}
+    )  # fmt: skip
+    write_responses(
+        config.layout, "01", Responses(values.astype(np.float32), trials, units, {"space": "x"})
+    )
+    encode.run(config, "01", "clip")
+    _write_decoded(config, stimuli, texts, rng)
+    return config
+
+
+def _write_decoded(config, stimuli, texts, rng):
+    test = stimuli.iloc[N_TRAIN:].reset_index(drop=True)
+    parts, tables = [], []
+    for brain in ("measured", "shuffled", "noise"):
+        goal = texts[N_TRAIN:] if brain == "measured" else texts[N_TRAIN:][rng.permutation(N_TEST)]
+        parts.append(goal + 0.05 * rng.standard_normal(goal.shape))
+        tables.append(
+            pd.DataFrame(
+                {"item": range(N_TEST), "stimulus_id": test["stimulus_id"],
+                 "concept": test["concept"], "fold": "test", "brain": brain,
+                 "n_repeats": N_REPEATS, "averaging": "signal"}
+            )
+        )  # fmt: skip
+    write_predictions(
+        config.layout.prediction("01", "decoder-words"),
+        Predictions(np.concatenate(parts), pd.concat(tables, ignore_index=True), {"model": "d"}),
+    )
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    config = build(tmp_path_factory.mktemp("caption"), np.random.default_rng(3))
+    caption.run(config, "01", "own")
+    return config
+
+
+@pytest.fixture(scope="module")
+def results(config):
+    return caption_results(config, "01", "own", "test")
+
+
+def _value(rows, model, metric, target=None):
+    found = [
+        r.value for r in rows
+        if r.model == model and r.metric == metric and target in (None, r.target)
+    ]  # fmt: skip
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_planted_tuning_comes_out_in_words(results):
+    rows, table = results
+    units = table[table["kind"] == "unit"]
+    for kind in ("face", "house", "red"):
+        own = units[units["region"] == kind]
+        assert own["shown"].mean() >= 0.75
+        assert own.loc[own["shown"], "text"].str.contains(kind).all()
+    assert units.loc[units["region"] == "noise", "shown"].mean() <= 0.125
+    regions = table[table["kind"] == "region"].set_index("unit")
+    assert regions.loc["face", "shown"]
+    assert not regions.loc["noise", "shown"]
+    assert regions.loc["noise", "reason"]
+    assert _value(rows, "own/scrambled-encoder", "share_shown") <= 0.05
+
+
+def test_captions_stand_beside_their_controls(results):
+    rows, _ = results
+    metric = "spearman_over_ceiling_median"
+    own = _value(rows, "own", metric)
+    assert own > 0.5
+    assert own > _value(rows, "own/population-caption", metric) + 0.2
+    # regions are uniform here, so that another unit's caption of the region is as good
+    assert _value(rows, "own/commonest-caption", metric) == pytest.approx(own, abs=0.1)
+
+
+def test_trial_captions_are_scored_against_named_references(results):
+    rows, _ = results
+    route, target = "own/nearest-caption", "captions-of-test-stimuli"
+    assert _value(rows, route, "concept_named", target) > 0.9
+    assert _value(rows, f"{route}/shuffled-brain", "concept_named", target) < 0.7
+    assert _value(rows, route, "rouge_l") > _value(rows, f"{route}/noise-brain", "rouge_l") + 0.1
+    chance = {r.chance for r in rows if r.metric == "concept_named"}
+    assert chance == {1 / 3}
+
+
+def test_the_bank_holds_training_stimuli_alone(config):
+    made = read_captions(config.layout.captions("01", "own"))
+    evidence = {e for own in made.units["evidence"] for e in own}
+    assert evidence
+    assert all(e.startswith("train") for e in evidence)
+    assert made.sidecar["n_bank"] == N_TRAIN
+
+
+def test_captions_do_not_see_the_test(config, tmp_path):
+    """Turn all test responses around: captions, evidence and reliability stay as they are."""
+    before = read_captions(config.layout.captions("01", "own"))
+    old = read_responses(config.layout, "01")
+    values = np.array(old.values)
+    values[(old.trials["split"] == "test").to_numpy()] *= -5
+    try:
+        write_responses(config.layout, "01", Responses(values, old.trials, old.units, old.sidecar))
+        caption.run(config, "01", "own")
+        after = read_captions(config.layout.captions("01", "own"))
+    finally:
+        whole = Responses(np.array(values), old.trials, old.units, old.sidecar)
+        whole.values[(old.trials["split"] == "test").to_numpy()] /= -5
+        write_responses(config.layout, "01", whole)
+    pd.testing.assert_frame_equal(before.units, after.units)
+
+
+def test_two_runs_give_the_same_bytes(config):
+    folder = config.layout.captions("01", "own")
+    before = {f.name: f.read_bytes() for f in folder.iterdir()}
+    caption.run(config, "01", "own")
+    assert {f.name: f.read_bytes() for f in folder.iterdir()} == before
+
+
+def test_records_for_machines(config, results):
+    _, table = results
+    write_selectivity(config, "01", [table])
+    records = json.loads(config.layout.selectivity("01").with_suffix(".json").read_text())
+    flat = pd.read_csv(config.layout.selectivity("01"), sep="\t", keep_default_na=False)
+    assert len(records) == len(flat) == len(table)
+    shown = [r for r in records if r["shown"]]
+    assert shown
+    for record in shown:
+        assert record["q_value"] <= 0.05
+        assert record["reliability"] >= 0.5
+        assert record["evidence"]
+        assert record["embedding_model"] == "local-dir:nowhere"
+        assert record["judge"] == "lexical"
+    withheld = [r for r in records if not r["shown"]]
+    assert withheld
+    assert all(r["reason"] for r in withheld)
+
+
+def test_without_signal_nothing_is_found(config, tmp_path):
+    old = read_predictions(config.layout.prediction("01", "encoder-clip"))
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(old.values.shape).astype(np.float32)
+    kept = Predictions(np.array(old.values), old.items, old.sidecar, np.array(old.measured))
+    try:
+        write_predictions(
+            config.layout.prediction("01", "encoder-clip"),
+            Predictions(kept.values, old.items, old.sidecar, noise),
+        )
+        _, table = caption_results(config, "01", "own", "test")
+    finally:
+        write_predictions(config.layout.prediction("01", "encoder-clip"), kept)
+    assert table.loc[table["kind"] == "unit", "shown"].mean() <= 0.05
+
+
+def test_a_cross_validation_is_refused(config):
+    split = config.split.model_copy(update={"scheme": "leave-one-out"})
+    with pytest.raises(CalcarineError, match="holdout"):
+        caption.run(config.model_copy(update={"split": split}), "01", "own")
+
+
+def test_the_report_shows_findings_and_folds_the_rest_away(config, results):
+    from calcarine.data.scores import SCORE_COLUMNS
+    from calcarine.pipelines.page import Fold, Table
+    from calcarine.pipelines.sections.selectivity import selectivity
+    from calcarine.pipelines.subject_record import SubjectRecord
+
+    rows, table = results
+    write_selectivity(config, "01", [table])
+    flat = pd.read_csv(
+        config.layout.selectivity("01"), sep="\t", na_values=["n/a"], keep_default_na=False
+    )
+    scores = pd.DataFrame([vars(r) for r in rows], columns=list(SCORE_COLUMNS))
+    record = SubjectRecord(
+        config=config, subject="01", responses=read_responses(config.layout, "01"), scores=scores,
+        item_scores=pd.DataFrame(), unit_scores=pd.DataFrame(), quality={}, reconstructions={},
+        **_other_fields(SubjectRecord), captions={"own": read_captions(
+            config.layout.captions("01", "own"))}, selectivity=flat, missing=(),
+    )  # fmt: skip
+    section = selectivity(record)
+    tables = [b for b in section.blocks if isinstance(b, Table)]
+    found = {row[0]: row[1] for row in tables[0].rows}
+    assert "face" in found["face"]
+    assert "noise" not in found
+    (fold,) = [b for b in section.blocks if isinstance(b, Fold)]
+    withheld = {row[0]: row[-1] for row in fold.blocks[0].rows}
+    assert withheld["noise"]
+    assert any("scrambled-encoder" in row[0] for t in tables for row in t.rows)
+
+
+def _other_fields(kind):
+    """Give empty values for what other sections of the report read."""
+    known = {"config", "subject", "responses", "scores", "item_scores", "unit_scores", "quality",
+             "reconstructions", "captions", "selectivity", "missing"}  # fmt: skip
+    return {n: {} for n in kind.__dataclass_fields__ if n not in known}
