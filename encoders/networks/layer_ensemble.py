@@ -14,8 +14,9 @@ from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.encoding_trials import EncodingTrials
-from calcarine.encoders.networks.network_encoder import NetworkEncoder, network_card
+from calcarine.encoders.networks.network_encoder import NetworkEncoder
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
 
 KIND = "layer-ensemble"
 
@@ -45,7 +46,7 @@ def model_weights(validation_r: np.ndarray, sharpness: float) -> np.ndarray:
     return (odds / odds.sum(axis=0)).astype(np.float32)
 
 
-class LayerEnsemble:
+class LayerEnsemble(InSpace):
     """Average the predictions of several networks, with weights of each unit's own.
 
     Parameters
@@ -133,10 +134,6 @@ class LayerEnsemble:
         measured = self.standardizer_.transform(responses, sessions)
         return correlation(measured, self.predict(stimuli))
 
-    def check_units(self, units: pd.DataFrame) -> None:
-        """Refuse units other than those of the encoder."""
-        self.members[0].check_units(units)
-
     def _split(self, features: np.ndarray) -> list[np.ndarray]:
         flat = features.reshape(len(features), -1)
         if flat.shape[1] != sum(self.sizes):
@@ -164,7 +161,7 @@ class LayerEnsemble:
             "standardizer_groups": list(self.standardizer_.groups),
             "version": __version__,
         }
-        cards = [network_card(member) for member in self.members]
+        cards = [member.card() for member in self.members]
         known = cards[0] | {
             what: "; ".join(own[what] for own in cards) for what in ("target", "scores")
         }

@@ -2,71 +2,43 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from calcarine import __version__
 from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
-from calcarine.data.responses import units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.encoding_trials import EncodingTrials
+from calcarine.encoders.networks.architectures import ARCHITECTURES, Shape
+from calcarine.encoders.networks.cards import card_fields
+from calcarine.encoders.networks.fitting import fit_network, in_batches
 from calcarine.encoders.networks.ridge_heads import refit_heads
-from calcarine.encoders.networks.roi_query import RoiQueryNetwork, RoiQueryShape
-from calcarine.encoders.networks.token_network import (
-    PixelNetwork,
-    PixelShape,
-    ReadOutShape,
-    TokenReadOut,
-    scale_tokens,
-)
-from calcarine.encoders.networks.tokens import as_rows
+from calcarine.encoders.networks.roi_query import RoiQueryNetwork
+from calcarine.encoders.networks.token_network import scale_tokens
+from calcarine.encoders.networks.tokens import as_rows, token_shape
 from calcarine.encoders.networks.unit_queries import QueryUnit, unit_queries
-from calcarine.encoders.training import Epoch, History, TrainingPlan, train
+from calcarine.encoders.picture_input import FromPictures
+from calcarine.encoders.training import History, TrainingPlan
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
+from calcarine.encoders.unit_space import InSpace
+
+if TYPE_CHECKING:
+    from calcarine.encoders.embedding_models import EmbeddingModel
 
 KIND = "network-encoder"
-Shape = RoiQueryShape | ReadOutShape | PixelShape
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """How a network is made.
-
-    Attributes
-    ----------
-    shape
-        Class of its size.
-    make
-        Row shape of the embedding, query of each unit and size, to the network.
-    """
-
-    shape: type[Any]
-    make: Callable[[tuple[int, ...], np.ndarray, Any], nn.Module]
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "roi-query": Architecture(RoiQueryShape, RoiQueryNetwork),
-    "read-out": Architecture(
-        ReadOutShape, lambda rows, queries, shape: TokenReadOut(rows, len(queries), shape)
-    ),
-    "pixels": Architecture(
-        PixelShape, lambda rows, queries, shape: PixelNetwork(rows, len(queries), shape)
-    ),
-}
-
-
-class NetworkEncoder:
+class NetworkEncoder(FromPictures, InSpace):
     """Predict standardised responses by a network on tokens or pixels.
 
     Parameters
@@ -123,11 +95,6 @@ class NetworkEncoder:
         self.query_unit, self.n_parcels = query_unit, n_parcels
         self.checkpoint = checkpoint
 
-    @property
-    def units_sha(self) -> str:
-        """Hash of which units stand in which order (the voxel-mask hash)."""
-        return units_sha(self.units)
-
     def fit(self, trials: EncodingTrials) -> Self:
         """Train on training trials; the epoch that is kept is chosen on validation trials.
 
@@ -167,32 +134,13 @@ class NetworkEncoder:
             return ARCHITECTURES[self.architecture].make(row_shape, self.queries_, self.shape)
 
     def _train(self, rows: np.ndarray, targets: np.ndarray, is_validation: np.ndarray) -> None:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network_.to(device)
-        x, y = torch.from_numpy(rows).to(device), torch.from_numpy(targets).to(device)
-        train_rows = torch.from_numpy(np.flatnonzero(~is_validation)).to(device)
-        held_rows = torch.from_numpy(np.flatnonzero(is_validation)).to(device)
-
-        def batch_loss(batch: np.ndarray, epoch: Epoch) -> Tensor:
-            own = train_rows[torch.from_numpy(batch).to(device)]
-            return functional.mse_loss(self.network_(x[own]), y[own])
-
-        def validation_loss() -> float:
-            return float(functional.mse_loss(self.network_(x[held_rows]), y[held_rows]))
-
-        self.history_ = train(
-            self.network_,
-            len(train_rows),
-            batch_loss,
-            validation_loss if len(held_rows) else None,
-            self.plan,
-            self.checkpoint,
-            self._key(rows, targets, is_validation),
+        key = self._key(rows, targets, is_validation)
+        self.history_ = fit_network(
+            self.network_, rows, targets, is_validation, self.plan, self.checkpoint, key
         )
-        self.network_.cpu()
         self.validation_r_ = np.full(targets.shape[1], np.nan)
-        if len(held_rows) > 1:
-            predicted = self.predict(rows[is_validation])
+        if is_validation.sum() > 1:
+            predicted = self.predict(rows[is_validation].reshape(is_validation.sum(), -1))
             self.validation_r_ = correlation(targets[is_validation], predicted)
 
     def _key(self, *arrays: np.ndarray) -> str:
@@ -200,20 +148,30 @@ class NetworkEncoder:
         told = json.dumps(self._settings(), sort_keys=True)
         return text_sha("\n".join([told, *(array_sha(np.asarray(a)) for a in arrays)]))
 
-    def predict(self, stimuli: np.ndarray) -> np.ndarray:
+    def predict(self, stimuli: Any, embedding_model: "EmbeddingModel | None" = None) -> np.ndarray:
         """Predict responses.
 
         Parameters
         ----------
         stimuli
-            Rows of the embedding, flat or not, shape (n_items, …).
+            Rows of the embedding, flat or not, shape (n_items, …); or pictures in any form that
+            `calcarine.encoders.pictures.as_pictures` takes.
+        embedding_model
+            What embeds the pictures; without it the model that `embedding` names is loaded, once.
 
         Returns
         -------
         numpy.ndarray
             float32, shape (n_items, n_units), in standard deviations of the training responses.
+
+        Raises
+        ------
+        CalcarineError
+            The encoder is not fitted, or rows or network are other than those that it was fitted
+            on.
         """
-        return self._in_batches(stimuli, self.respond)
+        features = self.features_of(stimuli, embedding_model)
+        return self._in_batches(features, lambda network, rows: network(rows))
 
     def respond(self, rows: Tensor) -> Tensor:
         """Predict responses to a tensor of rows, (n, *row_shape), with gradients to it."""
@@ -237,8 +195,7 @@ class NetworkEncoder:
                 f"a network of the kind {self.architecture!r} has no attention maps; fit "
                 "'roi-query'."
             )
-        network = self.network_
-        return self._in_batches(stimuli, lambda rows: network.attention(rows).mean(dim=2))
+        return self._in_batches(stimuli, lambda network, rows: network.attention(rows).mean(dim=2))
 
     def score(
         self, stimuli: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None
@@ -247,28 +204,12 @@ class NetworkEncoder:
         measured = self.standardizer_.transform(responses, sessions)
         return correlation(measured, self.predict(stimuli))
 
-    def check_units(self, units: pd.DataFrame) -> None:
-        """Refuse units other than those of the encoder."""
-        if units_sha(units) != self.units_sha:
-            raise CalcarineError(
-                f"this encoder predicts {len(self.units)} units of the mask "
-                f"{self.units_sha[:12]}; the {len(units)} units given have the mask "
-                f"{units_sha(units)[:12]}. Prepare the responses with the mask of the encoder, or "
-                "fit a new one."
-            )
-
     def _in_batches(
-        self, stimuli: np.ndarray, compute: Callable[[Tensor], Tensor], size: int = 64
+        self, stimuli: np.ndarray, compute: Callable[[Any, Tensor], Tensor]
     ) -> np.ndarray:
         if not hasattr(self, "network_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
-        rows = as_rows(stimuli, self.embedding)
-        self.network_.eval()
-        parts = []
-        with torch.no_grad():
-            for start in range(0, len(rows), size):
-                parts.append(compute(torch.from_numpy(rows[start : start + size])).numpy())
-        return np.concatenate(parts)
+        return in_batches(self.network_, as_rows(stimuli, self.embedding), compute)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -289,6 +230,11 @@ class NetworkEncoder:
         }
         return settings, tensors
 
+    def card(self) -> dict[str, str]:
+        """Give the fields of the model card that the encoder knows itself."""
+        n_units, mask = len(self.units), self.units_sha
+        return card_fields(n_units, mask, self.embedding, self.history_, self.validation_r_)
+
     @classmethod
     def from_model(
         cls, settings: dict[str, Any], tensors: dict[str, np.ndarray], units: pd.DataFrame
@@ -306,7 +252,7 @@ class NetworkEncoder:
         )
         encoder.queries_, encoder.validation_r_ = tensors["queries"], tensors["validation_r"]
         encoder.history_ = History(**settings["history"])
-        encoder.network_ = encoder._make(tuple(settings["embedding"]["row_shape"]))
+        encoder.network_ = encoder._make(token_shape(settings["embedding"]))
         weights = {
             name.removeprefix("network."): torch.from_numpy(np.array(value))
             for name, value in tensors.items()
@@ -336,7 +282,7 @@ class NetworkEncoder:
             "version": __version__,
         }
         title = f"{self.architecture} encoder on {self.embedding['model']}"
-        text = model_card(title, {**card, **network_card(self)})
+        text = model_card(title, {**card, **self.card()})
         write_model(folder, config, {**tensors, **self.standardizer_.tensors(), **arrays}, text)
 
     @classmethod
@@ -352,21 +298,3 @@ class NetworkEncoder:
         encoder = cls.from_model(config, tensors, units_of(tensors, config["unit_columns"]))
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
-
-
-def network_card(encoder: NetworkEncoder) -> dict[str, str]:
-    """Write the fields of the model card that the encoder knows itself."""
-    known = encoder.validation_r_[np.isfinite(encoder.validation_r_)]
-    chosen = (
-        f"median r over the validation trials {np.median(known):.3f}, on which epoch "
-        f"{encoder.history_.best_epoch} was chosen"
-        if len(known)
-        else "without validation trials the last epoch was kept"
-    )
-    return {
-        "units": f"{len(encoder.units)} units, mask {encoder.units_sha}",
-        "target": f"responses, from {encoder.embedding['model']} (revision "
-        f"{str(encoder.embedding.get('revision'))[:12]}, layer {encoder.embedding.get('layer')})",
-        "scores": f"{chosen}; scores of test trials stand with their noise ceilings in metrics.tsv",
-        "version": f"calcarine {__version__}",
-    }

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from calcarine.encoders.networks.fitting import in_batches
 from calcarine.encoders.networks.roi_query import RoiQueryNetwork
 from calcarine.encoders.ridge.solver import solve_ridge
 
@@ -36,7 +37,7 @@ def refit_heads(
     n_folds
         Folds of that search.
     """
-    seen = _seen(network, tokens)
+    seen = in_batches(network, tokens, lambda own, rows: own.seen(rows))
     n_groups = len(np.unique(groups))
     folds = None if n_folds is None else min(n_folds, n_groups)
     weights = np.empty((len(queries), seen.shape[2]), dtype=np.float32)
@@ -48,13 +49,3 @@ def refit_heads(
         )
         weights[own], bias[own] = found.coef.T, found.intercept
     network.heads.replace(torch.from_numpy(weights), torch.from_numpy(bias))
-
-
-def _seen(network: RoiQueryNetwork, tokens: np.ndarray, size: int = 64) -> np.ndarray:
-    network.eval()
-    with torch.no_grad():
-        parts = [
-            network.seen(torch.from_numpy(tokens[start : start + size])).numpy()
-            for start in range(0, len(tokens), size)
-        ]
-    return np.concatenate(parts)

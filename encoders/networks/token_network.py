@@ -77,7 +77,7 @@ class PixelNetwork(nn.Module):
     """A small convolutional network trained on responses alone, from pixels.
 
     Four convolutions bring the picture to an eighth of its side; a read-out gives the responses
-    (response-optimised encoders: Khosla & Wehbe 2022, doi:10.1101/2022.03.21.485184).
+    (response-optimised encoders: Khosla & Wehbe 2024, doi:10.1167/jov.24.10.1474).
 
     Parameters
     ----------

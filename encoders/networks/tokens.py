@@ -77,6 +77,21 @@ def sine_places(n_tokens: int, dim: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :dim]
 
 
+def token_shape(embedding: dict[str, Any], features: np.ndarray | None = None) -> tuple[int, ...]:
+    """Give the shape of one row of an embedding; a pooled one, a single vector, is one token.
+
+    Parameters
+    ----------
+    embedding
+        Sidecar, with `row_shape`.
+    features
+        Rows that tell their shape where the sidecar does not, shape (n, …).
+    """
+    told = () if features is None else features.shape[1:]
+    shape = tuple(int(n) for n in embedding.get("row_shape", told))
+    return (1, *shape) if len(shape) == 1 else shape
+
+
 def as_rows(features: np.ndarray, embedding: dict[str, Any]) -> np.ndarray:
     """Give features the shape of one row of their embedding.
 
@@ -97,7 +112,7 @@ def as_rows(features: np.ndarray, embedding: dict[str, Any]) -> np.ndarray:
     CalcarineError
         There are more or fewer features than the row has.
     """
-    row_shape = tuple(int(n) for n in embedding.get("row_shape", features.shape[1:]))
+    row_shape = token_shape(embedding, features)
     if int(np.prod(features.shape[1:])) != int(np.prod(row_shape)):
         raise CalcarineError(
             f"the features have shape {features.shape}; {embedding.get('model')} gives rows of "
