@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from calcarine.pipelines.config_base import DecoderSection, Name, Section
+from calcarine.pipelines.config_base import DecoderSection, EncoderSection, Name, Section
+from calcarine.pipelines.config_networks import NetworkEncoderSection
 from calcarine.pipelines.config_sensors import SensorDecoder
 
 # --- embeddings -----------------------------------------------------------------------------
@@ -30,29 +31,6 @@ class EmbeddingSection(Section):
         "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
     )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
-
-
-class EncoderSection(Section):
-    """What every encoder has."""
-
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
-    )
-
-    @property
-    def reads(self) -> tuple[Name, ...]:
-        """Embeddings that the encoder predicts from."""
-        return ()
-
-    @property
-    def trial_bands(self) -> tuple[str, ...]:
-        """Bands that differ between trials of one stimulus."""
-        return ()
-
-    @property
-    def averages_repeats(self) -> bool:
-        """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
-        return False
 
 
 class RidgeEncoderSection(EncoderSection):
@@ -140,7 +118,8 @@ class JointEncoderSection(EncoderSection):
 
 
 Encoder = Annotated[
-    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection, Field(discriminator="kind")
+    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection | NetworkEncoderSection,
+    Field(discriminator="kind"),
 ]
 
 

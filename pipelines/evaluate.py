@@ -22,6 +22,7 @@ from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
+from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
 from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
@@ -60,6 +61,9 @@ def run(config: Config, subject: str) -> None:
     scores += sensor_phantom_results(config, subject, split)
     for name in config.geometry:
         scores += geometry_results(config, subject, name)
+    for name in config.few_pictures:
+        responses = read_responses(layout, subject)
+        scores += few_pictures_results(config, subject, name, split, responses)
     for name in config.integration:
         rows, table = integration_results(config, subject, name, split, units)
         scores += rows
