@@ -295,3 +295,13 @@ def test_equal_responses_are_found_whatever_the_subject(rng):
     assert same_responses(values, names) == [("01-3", "02-2")]
     values["01"][:] = 0
     assert same_responses(values, names) == []
+
+
+def test_the_page_on_honest_numbers_lists_every_leak_and_no_other():
+    page = (ROOT / "docs" / "honest-numbers.md").read_text(encoding="utf-8")
+    table = page.split("## Planted leaks")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == set(LEAKS)
+    for name, test in TESTED_ELSEWHERE.items():
+        assert f"| `{name}` | `{test}` |" in table
