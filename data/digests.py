@@ -9,6 +9,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.stored_rows import row_blocks
 
 
 def file_sha(path: Path) -> str:
@@ -23,7 +24,8 @@ def file_sha(path: Path) -> str:
 def array_sha(array: np.ndarray) -> str:
     """Hash an array's shape, type and values."""
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    for _, block in row_blocks(array) if array.ndim > 1 else [(None, array)]:
+        digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()
 
 

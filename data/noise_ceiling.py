@@ -10,6 +10,9 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.repeats import repeat_rows
 from calcarine.data.splits import Fold, folds
 from calcarine.data.standardize import Standardizer
+from calcarine.data.stored_rows import take_rows
+
+_MEANS_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,19 @@ def repeat_variance(values: np.ndarray, stimuli: np.ndarray) -> RepeatVariance:
             f"{len(repeated)} of {len(names)} stimuli were shown at least twice; a noise ceiling "
             "needs two such stimuli."
         )
-    noise = np.zeros(values.shape[1])
-    means = np.empty((len(repeated), values.shape[1]))
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
-    for i, code in enumerate(repeated):
-        own = np.asarray(values[rows[code]], dtype=np.float64)
-        noise += own.var(axis=0, ddof=1) / len(repeated)
-        means[i] = own.mean(axis=0)
-    left = noise * np.mean(1 / counts[repeated])
-    signal = np.maximum(0.0, means.var(axis=0, ddof=1) - left)
+    noise, signal = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    # some units at a time: the means of ten thousand stimuli would be larger than the responses
+    width = max(_MEANS_BYTES // (8 * len(repeated)), 64)
+    for start in range(0, values.shape[1], width):
+        units = slice(start, min(start + width, values.shape[1]))
+        means = np.empty((len(repeated), units.stop - start))
+        for i, code in enumerate(repeated):
+            own = np.asarray(values[rows[code], units], dtype=np.float64)
+            noise[units] += own.var(axis=0, ddof=1) / len(repeated)
+            means[i] = own.mean(axis=0)
+        left = noise[units] * np.mean(1 / counts[repeated])
+        signal[units] = np.maximum(0.0, means.var(axis=0, ddof=1) - left)
     return RepeatVariance(noise, signal, len(repeated), int(counts[repeated].sum()))
 
 
@@ -167,8 +174,9 @@ def unit_ceilings(
     enough = pd.Series(sessions[fit]).value_counts()
     by_session = set(sessions) == set(enough.index) and (enough >= 2).all()
     groups = sessions if by_session else np.full(len(trials), "all")
-    standardizer = Standardizer.fit(values[fit], groups[fit])
-    variance = repeat_variance(standardizer.transform(values[rows], groups[rows]), stimuli)
+    standardizer = Standardizer.fit(take_rows(values, fit), groups[fit])
+    scaled = standardizer.transform(take_rows(values, rows), groups[rows])
+    variance = repeat_variance(scaled, stimuli)
     n_repeats = repeats_of_test_items(trials, split)
     table = pd.DataFrame(
         {

@@ -75,11 +75,11 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
             f"{len(predictions.items)} items, missing columns {missing}."
         )
     with new_folder(folder) as temporary:
-        np.save(temporary / "predictions.npy", predictions.values.astype(np.float32))
+        np.save(temporary / "predictions.npy", np.asarray(predictions.values, np.float32))
         if predictions.measured is not None:
-            np.save(temporary / "measured.npy", predictions.measured.astype(np.float32))
+            np.save(temporary / "measured.npy", np.asarray(predictions.measured, np.float32))
         if predictions.parts is not None:
-            np.save(temporary / "parts.npy", predictions.parts.astype(np.float32))
+            np.save(temporary / "parts.npy", np.asarray(predictions.parts, np.float32))
         predictions.items.to_csv(
             temporary / "items.tsv", sep="\t", index=False, na_rep="n/a", lineterminator="\n"
         )

@@ -49,4 +49,7 @@ def average_rows(values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
     numpy.ndarray
         float32, shape (n_items, …).
     """
-    return np.stack([values[g].mean(axis=0, dtype=np.float64) for g in groups]).astype(np.float32)
+    out = np.empty((len(groups), *values.shape[1:]), dtype=np.float32)
+    for i, group in enumerate(groups):
+        out[i] = values[group].mean(axis=0, dtype=np.float64)
+    return out

@@ -1,7 +1,9 @@
 """Responses: an array, its sidecar and its units; the order of the trial table is checked."""
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from calcarine.data.atomic import new_file, write_json, write_npy
 from calcarine.data.digests import frame_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
+from calcarine.data.stored_rows import row_blocks
 from calcarine.data.trials import read_trials, trial_order_sha, write_trials
 
 
@@ -50,8 +53,20 @@ def units_sha(units: pd.DataFrame) -> str:
     return frame_sha(units[names])
 
 
-def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
+def write_responses(
+    layout: Layout, subject: str, responses: Responses, written: Path | None = None
+) -> None:
     """Write trials, units, array and sidecar, all or none.
+
+    Parameters
+    ----------
+    layout, subject
+        Where.
+    responses
+        What.
+    written
+        A file beside the array's place that holds exactly `responses.values` already: it is moved
+        there, not copied.
 
     Raises
     ------
@@ -65,13 +80,7 @@ def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
             f"sub-{subject}: the responses have shape {values.shape}; expected {expected} from "
             "the trial table and the units table."
         )
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        trial, unit = responses.trials.iloc[bad[0][0]], responses.units.iloc[bad[0][1]]
-        raise CalcarineError(
-            f"sub-{subject}: {len(bad)} response values are not finite, the first in trial "
-            f"{trial['trial_id']}, unit {unit.to_dict()}. Leave that unit out of the mask."
-        )
+    _refuse_non_finite(responses, subject)
     array = layout.responses(subject)
     with (
         # they take their places in reverse order, after all of them are on disk: sidecar last
@@ -82,7 +91,10 @@ def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
     ):
         write_trials(trials_file, responses.trials)
         responses.units.to_csv(units_file, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
-        write_npy(array_file, np.ascontiguousarray(values, dtype=np.float32))
+        if written is None:
+            write_npy(array_file, np.ascontiguousarray(values, dtype=np.float32))
+        else:
+            os.replace(written, array_file)
         sidecar = {
             **responses.sidecar,
             "shape": list(values.shape),
@@ -90,6 +102,18 @@ def write_responses(layout: Layout, subject: str, responses: Responses) -> None:
             "units_sha": units_sha(responses.units),
         }
         write_json(sidecar_file, sidecar)
+
+
+def _refuse_non_finite(responses: Responses, subject: str) -> None:
+    for rows, block in row_blocks(responses.values):
+        bad = np.argwhere(~np.isfinite(block))
+        if len(bad):
+            trial = responses.trials.iloc[rows.start + bad[0][0]]
+            unit = responses.units.iloc[bad[0][1]]
+            raise CalcarineError(
+                f"sub-{subject}: {len(bad)} response values are not finite, the first in trial "
+                f"{trial['trial_id']}, unit {unit.to_dict()}. Leave that unit out of the mask."
+            )
 
 
 def read_responses(layout: Layout, subject: str) -> Responses:

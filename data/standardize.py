@@ -1,11 +1,12 @@
 """Z-scores whose means and deviations come from training trials alone."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.stored_rows import StoredRows
 
 _FLOOR = 1e-6
 
@@ -33,7 +34,8 @@ class Standardizer:
         Parameters
         ----------
         values
-            Shape (n_trials, *unit shape): training trials only.
+            Shape (n_trials, *unit shape): training trials only. Rows on disk are read twice, some
+            at a time.
         groups
             Session name of each trial, shape (n_trials,); without it one set of statistics serves.
 
@@ -44,17 +46,18 @@ class Standardizer:
         """
         if groups is None:
             groups = np.full(len(values), "all")
-        names = tuple(sorted({str(g) for g in groups}))
+        of_trials = np.asarray(groups).astype(str)
+        names = tuple(sorted(set(of_trials.tolist())))
         means, stds = [], []
         for name in names:
-            rows = np.asarray(values[np.asarray(groups).astype(str) == name], dtype=np.float64)
+            rows = np.flatnonzero(of_trials == name)
             if len(rows) < 2:
                 raise CalcarineError(
                     f"group {name!r} has {len(rows)} training trial; a standard deviation needs 2. "
                     "Standardise over all trials (`standardize: all`) or change the split."
                 )
-            means.append(rows.mean(axis=0))
-            std = rows.std(axis=0)
+            mean, std = _moments(values, rows)
+            means.append(mean)
             stds.append(np.where(std > _FLOOR, std, 1.0))
         return cls(names, np.stack(means).astype(np.float32), np.stack(stds).astype(np.float32))
 
@@ -72,20 +75,46 @@ class Standardizer:
         Returns
         -------
         numpy.ndarray
-            float32, the shape of `values`.
+            float32, the shape of `values`; `StoredRows` stay on disk, standardised when read.
         """
-        if groups is None:
-            groups = np.full(len(values), "all")
-        row = {name: i for i, name in enumerate(self.groups)}
-        if len(self.groups) == 1:
-            index = np.zeros(len(values), dtype=int)
-        else:
-            index = np.array([row.get(str(g), -1) for g in groups])
+        if isinstance(values, StoredRows):
+            return cast(np.ndarray, values.scaled(self, groups))
+        out = np.array(values, dtype=np.float32)
+        return self.transform_columns(out, groups, slice(None))
+
+    def transform_columns(
+        self, values: np.ndarray, groups: np.ndarray | None, columns: slice
+    ) -> np.ndarray:
+        """Standardise some units of trials in place.
+
+        Parameters
+        ----------
+        values
+            float32, shape (n_trials, n_columns, …); overwritten.
+        groups
+            As in `transform`.
+        columns
+            Which units these are.
+        """
+        index = self._rows_of(len(values), groups)
         mean = np.concatenate([self.mean, self.mean.mean(axis=0, keepdims=True)])
         std = np.concatenate([self.std, self.std.mean(axis=0, keepdims=True)])
-        return ((np.asarray(values, dtype=np.float32) - mean[index]) / std[index]).astype(
-            np.float32
-        )
+        for number in np.unique(index):
+            rows = np.flatnonzero(index == number)
+            own = values if len(rows) == len(values) else values[rows]
+            np.subtract(own, mean[number, columns], out=own)
+            np.divide(own, std[number, columns], out=own)
+            if own is not values:
+                values[rows] = own
+        return values
+
+    def _rows_of(self, n_trials: int, groups: np.ndarray | None) -> np.ndarray:
+        """Find the statistics of each trial; -1 where its session was not seen."""
+        if len(self.groups) == 1:
+            return np.zeros(n_trials, dtype=np.int64)
+        row = {name: i for i, name in enumerate(self.groups)}
+        groups = np.full(n_trials, "all") if groups is None else groups
+        return np.array([row.get(str(g), -1) for g in groups], dtype=np.int64)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Give the arrays that a model folder stores."""
@@ -95,3 +124,18 @@ class Standardizer:
     def from_tensors(cls, groups: list[str], tensors: dict[str, np.ndarray]) -> Self:
         """Rebuild from a model folder's arrays."""
         return cls(tuple(groups), tensors["standardizer.mean"], tensors["standardizer.std"])
+
+
+def _moments(values: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of some rows, float64."""
+    if not isinstance(values, StoredRows):
+        chosen = np.asarray(values[rows], dtype=np.float64)
+        return chosen.mean(axis=0), chosen.std(axis=0)
+    own = values.take(rows)
+    total, squares = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for _, block in own.blocks():
+        total += block.sum(axis=0, dtype=np.float64)
+    mean = total / len(rows)
+    for _, block in own.blocks():
+        squares += np.square(block - mean).sum(axis=0)
+    return mean, np.sqrt(squares / len(rows))

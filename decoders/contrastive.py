@@ -114,7 +114,7 @@ class ContrastiveDecoder:
         """Hash everything that the trained weights depend on."""
         told = json.dumps([self._settings(), asdict(self.plan)], sort_keys=True)
         arrays = [
-            array_sha(np.asarray(a))
+            array_sha(a)
             for name in trials
             for a in (
                 trials[name].responses,

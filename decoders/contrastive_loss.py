@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calcarine.data.stored_rows import StoredRows, take_rows
 from calcarine.decoders.contrastive_network import ContrastiveNetwork
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.losses import (
@@ -53,8 +54,29 @@ class ContrastiveLoss:
     mse_weight: float = 0.3
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Trials of one subject: responses on the device or on disk, targets, numbers of stimuli."""
+
+    responses: Tensor | StoredRows
+    targets: Tensor
+    stimuli: Tensor
+
+    def responses_of(self, rows: np.ndarray) -> Tensor:
+        """Put the responses of some trials onto the device."""
+        if isinstance(self.responses, StoredRows):
+            return torch.from_numpy(self.responses[rows]).to(self.targets.device)
+        return self.responses[rows]
+
+
+def _on(device: torch.device, responses: np.ndarray) -> Tensor | StoredRows:
+    if isinstance(responses, StoredRows):
+        return responses
+    return torch.from_numpy(np.float32(responses)).to(device)
+
+
 class Objective:
-    """Losses of batches and of the validation trials; all data stay in memory.
+    """Losses of batches and of the validation trials; data stay in memory, or are `StoredRows`.
 
     Parameters
     ----------
@@ -81,8 +103,8 @@ class Objective:
     ) -> None:
         self.network, self.loss = network, loss
         names = np.unique(np.concatenate([t.stimuli.astype(str) for t in trials.values()]))
-        self.train: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-        self.validation: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        self.train: dict[str, _Part] = {}
+        self.validation: dict[str, _Part] = {}
         for subject, data in trials.items():
             number = np.searchsorted(names, data.stimuli.astype(str))
             targets = (data.targets - mean) / scale
@@ -91,12 +113,12 @@ class Objective:
                 (data.is_validation, self.validation),
             ):
                 if rows.any():
-                    place[subject] = (
-                        torch.from_numpy(np.float32(data.responses[rows])).to(device),
+                    place[subject] = _Part(
+                        _on(device, take_rows(data.responses, np.flatnonzero(rows))),
                         torch.from_numpy(np.float32(targets[rows])).to(device),
                         torch.from_numpy(number[rows]).to(device),
                     )
-        self.starts = np.cumsum([0] + [len(t[0]) for t in self.train.values()])
+        self.starts = np.cumsum([0] + [len(p.targets) for p in self.train.values()])
         self.n_trials = int(self.starts[-1])
         self.has_validation = bool(self.validation)
 
@@ -104,15 +126,15 @@ class Objective:
         """Contrast plus regression for the training trials with the given numbers."""
         loss, network = self.loss, self.network
         chosen = [
-            (name, data, rows[(rows >= start) & (rows < stop)] - start)
-            for (name, data), start, stop in zip(
+            (name, part, rows[(rows >= start) & (rows < stop)] - start)
+            for (name, part), start, stop in zip(
                 self.train.items(), self.starts[:-1], self.starts[1:], strict=True
             )
         ]
-        chosen = [(name, data, local) for name, data, local in chosen if len(local)]
-        responses = {name: data[0][local] for name, data, local in chosen}
-        targets = torch.cat([data[1][local] for _, data, local in chosen])
-        stimuli = torch.cat([data[2][local] for _, data, local in chosen])
+        chosen = [(name, part, local) for name, part, local in chosen if len(local)]
+        responses = {name: part.responses_of(local) for name, part, local in chosen}
+        targets = torch.cat([part.targets[local] for _, part, local in chosen])
+        stimuli = torch.cat([part.stimuli[local] for _, part, local in chosen])
         n_mixing = round(loss.mixco_share * epoch.n_epochs)
         if epoch.number < n_mixing:
             mixes = {name: draw_mix(len(r), epoch.rng) for name, r in responses.items()}
@@ -141,9 +163,9 @@ class Objective:
     def validation_loss(self) -> float:
         """Mean relative rank of the true target among all validation targets, over subjects."""
         ranks = []
-        for subject, (responses, targets, stimuli) in self.validation.items():
-            projection, _ = self.network({subject: responses})
-            ranks.append(_mean_rank(projection, targets, stimuli))
+        for subject, part in self.validation.items():
+            projection, _ = self.network({subject: part.responses_of(np.arange(len(part.targets)))})
+            ranks.append(_mean_rank(projection, part.targets, part.stimuli))
         return float(np.mean(ranks))
 
 

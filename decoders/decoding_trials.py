@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.stored_rows import StoredRows, row_blocks
 from calcarine.decoders.meeg.sensors import Sensors
 
 
@@ -19,7 +20,7 @@ class DecodingTrials:
     ----------
     responses
         Standardised responses, float32, shape (n_trials, n_units), or (n_trials, n_channels,
-        n_times) for time courses of sensors.
+        n_times) for time courses of sensors; many of them are `StoredRows`.
     targets
         True embeddings as they are stored, shape (n_trials, embed_dim).
     stimuli
@@ -62,12 +63,14 @@ class DecodingTrials:
         if not len(self.responses):
             raise CalcarineError("there is no training trial with a known target.")
         for name in ("responses", "targets"):
-            bad = np.argwhere(~np.isfinite(getattr(self, name)))
-            if len(bad):
-                raise CalcarineError(
-                    f"{len(bad)} values of the training {name} are not finite, the first in trial "
-                    f"{bad[0][0]}, column {bad[0][1]}. Leave those trials or units out."
-                )
+            for rows, block in row_blocks(getattr(self, name)):
+                bad = np.argwhere(~np.isfinite(block))
+                if len(bad):
+                    raise CalcarineError(
+                        f"{len(bad)} values of the training {name} are not finite, the first in "
+                        f"trial {rows.start + bad[0][0]}, column {bad[0][1]}. Leave those trials "
+                        "or units out."
+                    )
 
 
 class Decoder(Protocol):
@@ -81,8 +84,13 @@ class Decoder(Protocol):
         Whether validation trials are held back to choose on; otherwise they are fitted on.
     """
 
-    kind: ClassVar[str]
-    uses_validation: ClassVar[bool]
+    @property
+    def kind(self) -> str:
+        """Name in the configuration."""
+
+    @property
+    def uses_validation(self) -> bool:
+        """Whether validation trials are held back."""
 
     def fit(self, trials: Mapping[str, DecodingTrials]) -> Self:
         """Fit on training trials, by subject."""
@@ -160,6 +168,8 @@ def flat_responses(responses: np.ndarray) -> np.ndarray:
 
     Responses without time stay as they are.
     """
+    if isinstance(responses, StoredRows):
+        return responses
     # spelled out: NumPy cannot infer a length where there is no trial
     return np.asarray(responses).reshape(len(responses), math.prod(np.shape(responses)[1:]))
 

@@ -15,6 +15,7 @@ from calcarine.data.responses import units_sha
 from calcarine.data.scaling import Scaler, ScalingPlan, fit_scaler
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
+from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.brain_items import (
     BRAINS,
     SHUFFLED_LABELS,
@@ -205,7 +206,7 @@ def fit_fold(
         rows = own.train if decoder.uses_validation else own.fit
         standardizers[subject] = fit_scaler(
             plan,
-            subject_trials.values[rows],
+            take_rows(subject_trials.values, rows),
             at_rows(subject_trials.sessions, rows),
             subject_trials.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         )
@@ -220,7 +221,7 @@ def training_trials(data: SubjectData, fold: Fold, standardizer: Scaler) -> Deco
     """Take the training and validation trials of a fold."""
     rows = fold.fit
     return DecodingTrials(
-        standardizer.transform(data.values[rows], at_rows(data.sessions, rows)),
+        standardizer.transform(take_rows(data.values, rows), at_rows(data.sessions, rows)),
         data.targets[rows],
         data.trials["stimulus_sha"].iloc[rows].to_numpy(dtype=str),
         data.groups[rows],

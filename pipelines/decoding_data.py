@@ -9,6 +9,7 @@ from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import read_responses
 from calcarine.data.splits import Fold, folds
+from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.meeg.sensors import Sensors, sensors_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
@@ -72,7 +73,7 @@ def subject_data(
     by_session = section.standardize == "session"
     return SubjectData(
         trials,
-        responses.values if known.all() else np.asarray(responses.values[known]),
+        responses.values if known.all() else take_rows(responses.values, np.flatnonzero(known)),
         targets[known],
         trials["session"].astype(str).to_numpy() if by_session else None,
         penalty_groups(trials, config.split),

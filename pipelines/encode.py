@@ -19,6 +19,7 @@ from calcarine.data.repeats import average_rows, repeat_rows
 from calcarine.data.responses import read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
+from calcarine.data.stored_rows import take_rows
 from calcarine.encoders.encoding_trials import FittedEncoder, PredictsBands
 from calcarine.encoders.unit_space import SPACE_KEYS
 from calcarine.pipelines.config import Config
@@ -163,7 +164,7 @@ def _predict(
     """Give predicted and measured responses of the test stimuli, for every number of repeats."""
     trials = data.trials.iloc[fold.test].reset_index(drop=True)
     sessions = None if data.sessions is None else data.sessions[fold.test]
-    measured = encoder.standardizer_.transform(data.values[fold.test], sessions)
+    measured = encoder.standardizer_.transform(take_rows(data.values, fold.test), sessions)
     names, first, number = np.unique(
         trials["stimulus_id"].to_numpy(dtype=str), return_index=True, return_inverse=True
     )

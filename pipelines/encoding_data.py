@@ -10,6 +10,7 @@ import pandas as pd
 from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import Responses
+from calcarine.data.stored_rows import take_rows
 from calcarine.encoders.encoding_trials import EncodingTrials
 from calcarine.encoders.trial_bands import behaviour_features, history_features
 from calcarine.pipelines.config import Encoder as EncoderSection
@@ -59,7 +60,7 @@ class EncodingData:
         """Take some trials, of which `validation` (row numbers) are there to choose on."""
         return EncodingTrials(
             self.features[fold_rows],
-            self.values[fold_rows],
+            take_rows(self.values, fold_rows),
             self.trials["stimulus_sha"].iloc[fold_rows].to_numpy(dtype=str),
             self.groups[fold_rows],
             None if self.sessions is None else self.sessions[fold_rows],
@@ -98,7 +99,7 @@ def encoding_data(
     )
     return EncodingData(
         trials,
-        responses.values if known.all() else np.asarray(responses.values[known]),
+        responses.values if known.all() else take_rows(responses.values, np.flatnonzero(known)),
         features[known],
         sessions,
         penalty_groups(trials, split),

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calcarine.data.stored_rows import StoredRows, row_blocks
+
 _ROWS_AT_A_TIME = 4096
 _COLUMNS_AT_A_TIME = 8192
+_PANEL_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def principal_axes(features: np.ndarray, max_axes: int | None = None) -> Princip
         Keep the axes of largest variance; without it all along which anything varies.
     """
     n_samples, n_features = features.shape
-    mean = np.asarray(np.mean(features, axis=0, dtype=np.float64))
+    mean = _mean(features)
     if n_features > n_samples:
         return _wide(features, mean, max_axes)
     gram = np.zeros((n_features, n_features))
@@ -83,11 +86,11 @@ def random_axes(features: np.ndarray, n_axes: int, seed: int = 0) -> PrincipalAx
         Of the draw.
     """
     n_samples, n_features = features.shape
-    mean = np.asarray(np.mean(features, axis=0, dtype=np.float64))
+    mean = _mean(features)
     directions = np.empty((n_features, n_axes), dtype=np.float32)
     projected = np.zeros((n_samples, n_axes))
     rng, total = np.random.default_rng(seed), 0.0
-    for columns in _slices(n_features, _COLUMNS_AT_A_TIME):
+    for columns in _slices(n_features, columns_at_a_time(n_samples)):
         width = len(mean[columns])
         directions[columns] = rng.standard_normal((width, n_axes)) / np.sqrt(n_axes)
         centred = features[:, columns] - mean[columns]
@@ -96,21 +99,35 @@ def random_axes(features: np.ndarray, n_axes: int, seed: int = 0) -> PrincipalAx
     turned = principal_axes(projected)
     share = min(float(turned.variances.sum()) / total, 1.0) if total else 1.0
     axes = np.empty((n_features, len(turned.variances)), dtype=np.float32)
-    for columns in _slices(n_features, _COLUMNS_AT_A_TIME):
+    for columns in _slices(n_features, columns_at_a_time(n_samples)):
         axes[columns] = directions[columns] @ turned.axes
     return PrincipalAxes(mean, axes, turned.variances, turned.scores, share)
+
+
+def columns_at_a_time(n_samples: int) -> int:
+    """Say how many features are centred at a time: 128 MB of samples in single precision."""
+    return max(min(_COLUMNS_AT_A_TIME, _PANEL_BYTES // (4 * n_samples)), 64)
+
+
+def _mean(features: np.ndarray) -> np.ndarray:
+    if not isinstance(features, StoredRows):
+        return np.asarray(np.mean(features, axis=0, dtype=np.float64))
+    total = np.zeros(features.shape[1])
+    for _, block in row_blocks(features):
+        total += block.sum(axis=0, dtype=np.float64)
+    return total / len(features)
 
 
 def _wide(features: np.ndarray, mean: np.ndarray, max_axes: int | None) -> PrincipalAxes:
     n_samples, n_features = features.shape
     kernel = np.zeros((n_samples, n_samples))
-    for columns in _slices(n_features, _COLUMNS_AT_A_TIME):
+    for columns in _slices(n_features, columns_at_a_time(n_samples)):
         centred = features[:, columns] - mean[columns]
         kernel += centred @ centred.T
     variances, samples, share = _varying(*np.linalg.eigh(kernel), max(features.shape), max_axes)
     lengths = np.sqrt(variances)
     axes = np.empty((n_features, len(variances)), dtype=np.float32)
-    for columns in _slices(n_features, _COLUMNS_AT_A_TIME):
+    for columns in _slices(n_features, columns_at_a_time(n_samples)):
         centred = features[:, columns] - mean[columns]
         axes[columns] = centred.T @ (samples / lengths)
     return PrincipalAxes(mean, axes, variances, (samples * lengths).astype(np.float32), share)

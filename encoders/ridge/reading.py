@@ -78,7 +78,7 @@ def raw_chunks(responses: np.ndarray, chunk_size: int) -> Iterator[tuple[slice, 
     width = n_targets if in_memory else max(chunk_size, width - width % chunk_size)
     for first in range(0, n_targets, width):
         panel = responses[:, first : first + width]
-        if not in_memory:
+        if type(panel) is not np.ndarray:
             panel = np.array(panel)
         for start in range(0, panel.shape[1], chunk_size):
             chunk = panel[:, start : start + chunk_size]

@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.stored_rows import StoredRows
 from calcarine.encoders.ridge.arrays import Array, array_library
 from calcarine.encoders.ridge.axes import PrincipalAxes
 from calcarine.encoders.ridge.chunk_solver import (
@@ -221,13 +222,16 @@ def _set_up(
     n_threads = settings.n_threads or (blas_threads() if library.device is None else 1)
     sizes = Sizes(
         n_samples, n_features, n_targets, n_axes, n_blocks, n_folds, n_threads,
-        order is not None, type(responses) is not np.ndarray,
+        order is not None and not isinstance(features, StoredRows),
+        type(responses) is not np.ndarray, route == "random",
     )  # fmt: skip
     chunk = settings.chunk_size or chunk_size_within(
         sizes, settings.max_working_bytes, library.device is not None
     )
     if order is not None:
-        features, blocks = features[order], blocks[order]
+        is_stored = isinstance(features, StoredRows)
+        features = features.take(order) if is_stored else features[order]
+        blocks = blocks[order]
     axes, choice = route_axes(features, route, costs, settings.max_axes, settings.seed)
     statistics = feature_statistics(axes.scores, blocks, with_gram=folds is not None)
     bases = [] if folds is None else fold_bases(statistics, folds, n_threads)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.axes import columns_at_a_time
 
 _FLOAT, _DOUBLE = 4, 8
 _ROWS_AT_A_TIME = 4096
@@ -29,6 +30,8 @@ class Sizes:
         Whether features are copied into the order of the blocks.
     from_disk
         Whether responses are read in panels.
+    is_projected
+        Whether the features are projected onto `n_axes` random directions and never decomposed.
     """
 
     n_samples: int
@@ -40,6 +43,7 @@ class Sizes:
     n_threads: int = 1
     sorted_copy: bool = False
     from_disk: bool = False
+    is_projected: bool = False
 
 
 def fixed_bytes(sizes: Sizes) -> int:
@@ -57,6 +61,9 @@ def fixed_bytes(sizes: Sizes) -> int:
     rows = min(_ROWS_AT_A_TIME, n)
     kept = _FLOAT * (n * r + p * r) + (_FLOAT * n * p if sizes.sorted_copy else 0)
     decomposing = _DOUBLE * (4 * small**2 + 2 * rows * min(p, 2 * _LARGEST_ON_GPU))
+    if sizes.is_projected:
+        panels = 3 * n * min(columns_at_a_time(n), p)
+        decomposing = _FLOAT * (2 * p * r + n * r) + _DOUBLE * (4 * r**2 + n * r + panels)
     grams = _DOUBLE * sizes.n_blocks * r**2 if sizes.n_folds else 0
     a_fold = _DOUBLE * 7 * r**2 * min(sizes.n_threads, max(sizes.n_folds, 1))
     bases = _FLOAT * sizes.n_folds * 2 * r**2

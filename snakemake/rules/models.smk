@@ -103,6 +103,31 @@ rule over_time:
         " --name {wildcards.name} --threads {threads} > {log} 2>&1"
 
 
+rule few_pictures:
+    input:
+        recording("{subject}"),
+        few_pictures_inputs,
+        CONFIG.stimuli,
+    output:
+        directory(TREE.model("{subject}", "in-context-{name}")),
+        directory(TREE.prediction("{subject}", "few-pictures-{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.few_pictures),
+    log:
+        TREE.log("few-pictures", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("few-pictures", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("few-pictures"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "calcarine step few-pictures {params.config} --subject {wildcards.subject}"
+        " --name {wildcards.name} --threads {threads} > {log} 2>&1"
+
+
 rule geometry:
     input:
         recording("{subject}"),

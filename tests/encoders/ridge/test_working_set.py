@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.encoders.ridge.solver import RidgeSettings, solve_ridge
+from calcarine.data.stored_rows import StoredRows
+from calcarine.encoders.ridge.memory_limit import settings_within
+from calcarine.encoders.ridge.solver import DEFAULT, RidgeSettings, solve_ridge
 from calcarine.encoders.ridge.working_set import Sizes, chunk_size_within, working_set_bytes
 
 
@@ -48,3 +50,29 @@ def test_checked_before_the_run(rng):
     x, y = rng.standard_normal((50, 4)), rng.standard_normal((50, 3))
     with pytest.raises(CalcarineError, match="`max_working_bytes` allows 0 MB"):
         solve_ridge(x, y, settings=RidgeSettings(max_working_bytes=1000))
+
+
+def test_exact_where_memory_allows_it():
+    small = settings_within(1000, 300, 64, 5, 2**32)
+    assert small == DEFAULT
+    larger = settings_within(9000, 3000, 512, 5, 4 * 2**30)
+    assert (larger.route, larger.max_working_bytes) == ("auto", 4 * 2**30)
+    large = settings_within(27_000, 50_000, 512, 5, 4 * 2**30, on_disk=True)
+    assert large.route == "random"
+    assert large.max_axes >= 1024
+    with pytest.raises(CalcarineError, match="Allow more"):
+        settings_within(27_000, 50_000, 512, 5, 2**28, on_disk=True)
+
+
+def test_features_on_disk_are_projected_as_those_in_memory(tmp_path, rng):
+    x = rng.standard_normal((90, 200)).astype(np.float32)
+    y = x @ rng.standard_normal((200, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    settings = RidgeSettings(route="random", max_axes=60)
+    groups = rng.integers(0, 30, 90)
+    rows = np.arange(90)[::-1]
+    plain = solve_ridge(x[rows], y[rows], groups, settings=settings)
+    found = solve_ridge(StoredRows(mapped, rows), y[rows], groups, settings=settings)
+    np.testing.assert_allclose(found.coef, plain.coef, atol=1e-5)
+    assert found.route.route == "random"

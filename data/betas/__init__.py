@@ -1,0 +1,1 @@
+"""Single-trial responses that a data set's publisher has estimated (betas), read as they stand."""
