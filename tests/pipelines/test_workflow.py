@@ -120,6 +120,16 @@ def test_the_slurm_profile_is_understood(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_page_for_administrators_explains_every_line_of_the_profile():
+    profile = yaml.safe_load((WORKFLOW / "profiles" / "slurm" / "profile.yaml").read_text())
+    page = (WORKFLOW.parent / "docs" / "cluster-administrator.md").read_text()
+    lines = re.findall(r"^\| `([\w-]+)(?:: ([^`]*))?` \|", page, re.MULTILINE)
+    explained = {key: value for key, value in lines if key in profile or value}
+    assert set(profile) <= set(explained)
+    for key, value in explained.items():
+        assert not value or yaml.safe_load(value) == profile[key], key
+
+
 def test_settings_digest_follows_its_own_section_only(tmp_path):
     config = load_config(PHANTOM)
     raw = yaml.safe_load(PHANTOM.read_text())
