@@ -1,6 +1,7 @@
 """The command line. Everything heavy is imported by the command that needs it."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,6 +78,10 @@ def step(
     if threads is not None:
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[variable] = str(threads)
+    if "SLURM_JOB_ID" in os.environ:  # the report of efficiency finds the job by this line
+        array = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}"
+        job = array if "SLURM_ARRAY_TASK_ID" in os.environ else "{SLURM_JOB_ID}"
+        typer.echo(f"Slurm job {job.format_map(os.environ)} on {platform.node()}")
     from calcarine.pipelines.config import load_config
     from calcarine.pipelines.steps import run_step
 
