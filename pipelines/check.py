@@ -215,6 +215,23 @@ def _kriegeskorte92(config: Config) -> Found:
     return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
 
 
+def _betas(config: Config) -> Found:
+    from calcarine.pipelines.betas import open_betas
+
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            found = open_betas(config, subject)
+        except CalcarineError as error:
+            problems.append(f"sub-{subject}: {error}")
+            continue
+        n_trials, n_units = len(found.events), len(found.units)
+        run_mb = max(found.session_sizes) * n_units * 4 / 1e6
+        n_stimuli = found.events["stimulus_id"].nunique()
+        extents.append(Extent(len(found.sessions), n_trials, n_units, n_stimuli, run_mb))
+    return list(dict.fromkeys(problems)), extents
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
@@ -223,6 +240,9 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
     "recordings": recordings_extents,
     "things-eeg2": release_problems,
     "things-meg": release_problems,
+    "nsd": _betas,
+    "generic-object-decoding": _betas,
+    "bold5000": _betas,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
