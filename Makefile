@@ -20,7 +20,8 @@ demo: install
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-# a real cluster on this machine (Debian's packages, root): jobs, retries, scancel, kill, resume
+# a real cluster on this machine (Debian: munge slurmctld slurmd slurm-client; root): jobs, arrays,
+# retries, scancel, kill, resume
 test-slurm: install
 	$(BIN)/python -m pytest -m slurm -q tests/pipelines/test_slurm.py
 

@@ -39,6 +39,8 @@ class StoredRows:
         Standardises what is read; None: as stored.
     groups
         Session of each row for `scale`, shape (n_rows,); None: one set of statistics.
+    factor
+        Multiplies what was standardised, shape (n_units,); None: 1.
 
     Examples
     --------
@@ -59,13 +61,14 @@ class StoredRows:
         rows: np.ndarray,
         scale: FittedScale | None = None,
         groups: np.ndarray | None = None,
+        factor: np.ndarray | None = None,
     ) -> None:
         if not can_stay(values):
             raise CalcarineError(
                 f"rows of a {type(values).__name__} of shape {np.shape(values)} cannot stay on "
                 "disk; expected the memory map of a float32 .npy file with two dimensions."
             )
-        self.values, self.scale, self.groups = values, scale, groups
+        self.values, self.scale, self.groups, self.factor = values, scale, groups, factor
         self.rows = np.asarray(rows, dtype=np.int64)
         self.shape = (len(self.rows), values.shape[1])
 
@@ -93,19 +96,24 @@ class StoredRows:
         if np.ndim(chosen) != 1 or step != 1:
             raise CalcarineError("stored rows are read by rows and by one stretch of columns.")
         out = self._read(self.rows[chosen], slice(start, max(start, stop)))
-        if self.scale is None:
-            return out
-        groups = None if self.groups is None else self.groups[chosen]
-        return self.scale.transform_columns(out, groups, slice(start, stop))
+        if self.scale is not None:
+            groups = None if self.groups is None else self.groups[chosen]
+            out = self.scale.transform_columns(out, groups, slice(start, stop))
+        return out if self.factor is None else out * self.factor[start:stop]
 
     def take(self, rows: np.ndarray) -> "StoredRows":
         """Give some of the rows, which stay on disk too."""
         groups = None if self.groups is None else self.groups[rows]
-        return StoredRows(self.values, self.rows[rows], self.scale, groups)
+        return StoredRows(self.values, self.rows[rows], self.scale, groups, self.factor)
 
     def scaled(self, scale: FittedScale, groups: np.ndarray | None) -> "StoredRows":
         """Give the same rows, standardised where they are read."""
         return StoredRows(self.values, self.rows, scale, groups)
+
+    def times(self, factor: np.ndarray) -> "StoredRows":
+        """Give the same rows, each unit multiplied by its factor, float32 (n_units,)."""
+        whole = factor if self.factor is None else self.factor * factor
+        return StoredRows(self.values, self.rows, self.scale, self.groups, whole)
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Read everything once, some rows at a time."""
@@ -186,6 +194,14 @@ def take_rows(values: np.ndarray, rows: np.ndarray, limit: int | None = None) ->
     if n_bytes <= limit or not can_stay(values):
         return np.asarray(values[rows])
     return cast(np.ndarray, StoredRows(cast(np.memmap, values), rows))
+
+
+def times(values: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Multiply each unit (columns) by its factor, wherever the array is."""
+    if isinstance(values, StoredRows):
+        return cast(np.ndarray, values.times(factor))
+    product: np.ndarray = values * factor
+    return product
 
 
 def row_blocks(values: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -17,6 +17,7 @@ from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
+from calcarine.decoders.unit_weights import WEIGHTED, WeightedUnits
 
 KIND = "decoder"
 DECODERS: dict[str, type[Decoder]] = {
@@ -153,8 +154,11 @@ def load_decoder(folder: Path) -> SavedDecoder:
         subject: load_scaler(groups, _below(f"sub-{subject}.", tensors))
         for subject, groups in config["standardizer_groups"].items()
     }
+    own = _below("decoder.", tensors)
+    decoder: Decoder = DECODERS[kind].from_model(config["decoder"], own)
+    weights = _below(WEIGHTED, own)
     return SavedDecoder(
-        DECODERS[kind].from_model(config["decoder"], _below("decoder.", tensors)),
+        WeightedUnits.wrap(decoder, weights) if weights else decoder,
         standardizers,
         config["units_sha"],
         config["target"],

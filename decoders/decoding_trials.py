@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -84,8 +84,13 @@ class Decoder(Protocol):
         Whether validation trials are held back to choose on; otherwise they are fitted on.
     """
 
-    kind: ClassVar[str]
-    uses_validation: ClassVar[bool]
+    @property
+    def kind(self) -> str:
+        """Name in the configuration."""
+
+    @property
+    def uses_validation(self) -> bool:
+        """Whether validation trials are held back."""
 
     def fit(self, trials: Mapping[str, DecodingTrials]) -> Self:
         """Fit on training trials, by subject."""

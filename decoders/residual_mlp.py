@@ -23,7 +23,8 @@ class ResidualMlpShape:
         Width and depth of the shared trunk.
     dropout, subject_dropout, voxel_dropout
         Dropout inside the residual blocks, after the subject's layer, and of the voxels before it:
-        with few hundred noisy trials the last one regularises most.
+        with few hundred noisy trials and units that are not weighted, the last one regularises
+        most.
     """
 
     kind: ClassVar[str] = "residual-mlp"

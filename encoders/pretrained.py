@@ -16,10 +16,26 @@ from calcarine.encoders.unit_space import SPACE_KEYS
 FILES = ("config.json", "model.safetensors", "README.md")
 BUNDLED = Path(__file__).parent / "weights" / "encoders"
 
+
+def _network(folder: Path) -> Any:
+    # torch takes seconds; encoders that are matrices need none of it
+    from calcarine.encoders.networks.network_encoder import NetworkEncoder
+
+    return NetworkEncoder.load(folder)
+
+
+def _ensemble(folder: Path) -> Any:
+    from calcarine.encoders.networks.layer_ensemble import LayerEnsemble
+
+    return LayerEnsemble.load(folder)
+
+
 LOADERS: dict[str, Callable[[Path], Any]] = {
     voxel_encoder.KIND: voxel_encoder.VoxelEncoder.load,
     banded_encoder.KIND: banded_encoder.BandedEncoder.load,
     joint_encoder.KIND: joint_encoder.JointEncoder.load,
+    "network-encoder": _network,
+    "layer-ensemble": _ensemble,
 }
 """What reads a model folder, by the `kind` of its config.json."""
 

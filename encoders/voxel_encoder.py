@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from calcarine import __version__
 from calcarine.data.errors import CalcarineError
@@ -13,7 +12,7 @@ from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.repeats import average_rows
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
-from calcarine.encoders.pictures import as_pictures, holds_pictures
+from calcarine.encoders.picture_input import FromPictures
 from calcarine.encoders.ridge.chunk_solver import Method
 from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 KIND = "voxel-encoder"
 
 
-class VoxelEncoder(InSpace):
+class VoxelEncoder(FromPictures, InSpace):
     """Predict the standardised response of every unit by ridge regression on an embedding.
 
     A unit is a voxel, or a channel with a response at every sample of the trial: samples of
@@ -72,7 +71,6 @@ class VoxelEncoder(InSpace):
         self.method = method
         self.search = search
         self.space: dict[str, Any] = {}
-        self.embedding_model: EmbeddingModel | None = None
 
     def fit(
         self,
@@ -153,9 +151,7 @@ class VoxelEncoder(InSpace):
         """
         if not hasattr(self, "coef_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
-        if holds_pictures(stimuli):
-            stimuli = self._embed(as_pictures(stimuli), embedding_model)
-        features = _flat(stimuli)
+        features = _flat(self.features_of(stimuli, embedding_model))
         if features.shape[1] != len(self.coef_):
             raise CalcarineError(
                 f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
@@ -263,40 +259,6 @@ class VoxelEncoder(InSpace):
         encoder.n_times_ = config.get("n_times")
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
-
-    def check_embedding(self, model: "EmbeddingModel") -> None:
-        """Refuse a network or a transform other than those that the encoder was fitted on.
-
-        Raises
-        ------
-        CalcarineError
-            Revision or transform differ, or the encoder was not fitted on pictures.
-        """
-        wanted = self.embedding
-        if wanted.get("input", "pictures") != "pictures":
-            raise CalcarineError(
-                f"this encoder was fitted on {wanted['input']}, not on pictures; give it "
-                "embeddings."
-            )
-        for what in ("revision", "transform_sha"):
-            if getattr(model, what) != wanted[what]:
-                raise CalcarineError(
-                    f"{model.name} has the {what} {getattr(model, what)[:12]}; this encoder was "
-                    f"fitted on {wanted['model']} with {wanted[what][:12]}. Load the same weights "
-                    "with the same transform."
-                )
-
-    def _embed(self, pictures: list[Image.Image], model: "EmbeddingModel | None") -> np.ndarray:
-        model = model or self.embedding_model
-        if model is None and self.embedding.get("input", "pictures") == "pictures":
-            # torch and the model's library take seconds; predicting from embeddings needs neither
-            from calcarine.encoders.embedding_models import load_embedding_model
-
-            wanted = self.embedding
-            model = load_embedding_model(wanted["model"], wanted["layer"], wanted["pooling"])
-            self.embedding_model = model
-        self.check_embedding(model)  # type: ignore[arg-type]
-        return model.embed_pictures(pictures)  # type: ignore[union-attr]
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

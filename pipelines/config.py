@@ -24,6 +24,7 @@ from calcarine.pipelines.config_data import (
     SplitSection,
     ZscoreScaling,
 )
+from calcarine.pipelines.config_few_pictures import FewPicturesSection
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
@@ -72,6 +73,7 @@ class Config(Section):
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
     integration: dict[Name, IntegrationSection] = Field(default_factory=dict)
+    few_pictures: dict[Name, FewPicturesSection] = Field(default_factory=dict)
     caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
 
@@ -110,6 +112,7 @@ class Config(Section):
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
         wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
+        wanted |= {f"few_pictures.{n}.embedding": f.embedding for n, f in self.few_pictures.items()}
         wanted |= {f"over_time.{n}.target": o.target for n, o in self.over_time.items()}
         wanted |= {
             f"geometry.{n}.embeddings": name

@@ -29,6 +29,29 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class EncoderSection(Section):
+    """What every encoder has."""
+
+    standardize: Literal["session", "all"] = Field(
+        "session", description="z-score responses within session or over all training trials"
+    )
+
+    @property
+    def reads(self) -> tuple[Name, ...]:
+        """Embeddings that the encoder predicts from."""
+        return ()
+
+    @property
+    def trial_bands(self) -> tuple[str, ...]:
+        """Bands that differ between trials of one stimulus."""
+        return ()
+
+    @property
+    def averages_repeats(self) -> bool:
+        """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
+        return False
+
+
 class DecoderSection(Section):
     """What every decoder has."""
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from calcarine.pipelines.config_base import DecoderSection, Name, Section
+from calcarine.pipelines.config_base import DecoderSection, EncoderSection, Name, Section
+from calcarine.pipelines.config_networks import NetworkEncoderSection
 from calcarine.pipelines.config_sensors import SensorDecoder
 
 # --- embeddings -----------------------------------------------------------------------------
@@ -30,29 +31,6 @@ class EmbeddingSection(Section):
         "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
     )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
-
-
-class EncoderSection(Section):
-    """What every encoder has."""
-
-    standardize: Literal["session", "all"] = Field(
-        "session", description="z-score responses within session or over all training trials"
-    )
-
-    @property
-    def reads(self) -> tuple[Name, ...]:
-        """Embeddings that the encoder predicts from."""
-        return ()
-
-    @property
-    def trial_bands(self) -> tuple[str, ...]:
-        """Bands that differ between trials of one stimulus."""
-        return ()
-
-    @property
-    def averages_repeats(self) -> bool:
-        """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
-        return False
 
 
 class RidgeEncoderSection(EncoderSection):
@@ -140,7 +118,8 @@ class JointEncoderSection(EncoderSection):
 
 
 Encoder = Annotated[
-    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection, Field(discriminator="kind")
+    RidgeEncoderSection | BandedEncoderSection | JointEncoderSection | NetworkEncoderSection,
+    Field(discriminator="kind"),
 ]
 
 
@@ -159,6 +138,9 @@ class RidgeDecoderSection(DecoderSection):
 
     kind: Literal["ridge"] = "ridge"
     n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
+    weigh_units: bool = Field(
+        False, description="Weigh units by how well the target predicts them in training trials"
+    )
     max_working_gb: float = Field(
         4.0,
         gt=0,
@@ -184,10 +166,13 @@ class ContrastiveDecoderSection(DecoderSection):
 
     kind: Literal["contrastive"] = "contrastive"
     hidden_dim: int = Field(256, ge=8, description="Width of the trunk")
-    n_blocks: int = Field(2, ge=0, description="Residual blocks")
+    n_blocks: int = Field(1, ge=0, description="Residual blocks")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropout of the trunk")
     subject_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after the subject layer")
-    voxel_dropout: float = Field(0.8, ge=0, lt=1, description="Voxels left out of a step")
+    voxel_dropout: float = Field(0.3, ge=0, lt=1, description="Voxels left out of a step")
+    weigh_units: bool = Field(
+        True, description="Weigh units by how well the target predicts them in training trials"
+    )
     n_epochs: int = Field(120, ge=1, description="Passes over the training trials")
     batch_size: int = Field(128, ge=4, description="Trials in a batch")
     learning_rate: float = Field(1e-3, gt=0, description="Peak of the one-cycle schedule")

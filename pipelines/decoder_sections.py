@@ -13,6 +13,7 @@ from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
+from calcarine.decoders.unit_weights import WeightedUnits
 from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_models import ContrastiveDecoderSection, RidgeDecoderSection
@@ -24,7 +25,12 @@ from calcarine.pipelines.config_sensors import (
 
 
 def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder:
-    return RidgeDecoder(section.n_folds, int(section.max_working_gb * 2**30))
+    plain = RidgeDecoder(section.n_folds, int(section.max_working_gb * 2**30))
+    return _weighted(section, plain)
+
+
+def _weighted(section: RidgeDecoderSection | ContrastiveDecoderSection, plain: Decoder) -> Decoder:
+    return WeightedUnits(plain) if section.weigh_units else plain
 
 
 def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path) -> Decoder:
@@ -36,7 +42,8 @@ def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path
         section.voxel_dropout,
     )
     loss = ContrastiveLoss("soft-clip", section.mixco_share, 1.0, section.mse_weight)
-    return ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
+    decoder = ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
+    return _weighted(section, decoder)
 
 
 def _sensor_contrastive(section: SensorContrastiveSection, seed: int, checkpoint: Path) -> Decoder:

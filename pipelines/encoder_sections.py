@@ -77,10 +77,25 @@ def _inner_folds(n_folds: int | None, groups: np.ndarray) -> int | None:
     return None if n_folds is None else min(n_folds, len(np.unique(groups)))
 
 
+def _network(fitter: str) -> Callable[..., FittedEncoder]:
+    """Put the import of torch, which takes seconds, off until a network is fitted."""
+
+    def fit(*what: Any) -> FittedEncoder:
+        from calcarine.pipelines import network_sections
+
+        found: FittedEncoder = getattr(network_sections, fitter)(*what)
+        return found
+
+    return fit
+
+
 FITTERS: dict[str, Callable[..., FittedEncoder]] = {
     "ridge": _ridge,
     "banded": _banded,
     "joint": _joint,
+    "roi-query": _network("fit_roi_query"),
+    "read-out": _network("fit_read_out"),
+    "response-optimised": _network("fit_response_optimised"),
 }
 
 

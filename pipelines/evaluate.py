@@ -22,10 +22,12 @@ from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
+from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
 from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
+from calcarine.pipelines.evaluate_sensor_phantom import sensor_phantom_results
 from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 
 
@@ -56,8 +58,12 @@ def run(config: Config, subject: str) -> None:
         rows_over_time = over_time_results(config, subject, name, split)
         scores += rows_over_time[0]
         over_time += rows_over_time[1]
+    scores += sensor_phantom_results(config, subject, split)
     for name in config.geometry:
         scores += geometry_results(config, subject, name)
+    for name in config.few_pictures:
+        responses = read_responses(layout, subject)
+        scores += few_pictures_results(config, subject, name, split, responses)
     for name in config.integration:
         rows, table = integration_results(config, subject, name, split, units)
         scores += rows

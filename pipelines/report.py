@@ -7,6 +7,7 @@ from calcarine.pipelines.provenance import write_provenance
 from calcarine.pipelines.sections.decoding import decoding
 from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures
+from calcarine.pipelines.sections.few_pictures import few_pictures
 from calcarine.pipelines.sections.geometry import geometry
 from calcarine.pipelines.sections.integration import integration
 from calcarine.pipelines.sections.methods import methods
@@ -24,6 +25,7 @@ SECTIONS = (
     summary,
     quality,
     encoding,
+    few_pictures,
     geometry,
     integration,
     decoding,

@@ -41,7 +41,16 @@ class Step:
 
 
 # sections that are tables of names
-_TABLES = ("embeddings", "encode", "decode", "over_time", "reconstruct", "geometry", "caption")
+_TABLES = (
+    "embeddings",
+    "encode",
+    "decode",
+    "over_time",
+    "reconstruct",
+    "geometry",
+    "caption",
+    "few_pictures",
+)
 _SCIENCE = tuple(n for n in Config.model_fields if n not in ("out", "container"))
 
 STEPS: dict[str, Step] = {
@@ -53,12 +62,15 @@ STEPS: dict[str, Step] = {
     "decode-group": Step("decode_group", ("name",), ("decode", "scaling", "seed", "subjects")),
     "over-time": Step("over_time", ("subject", "name"), ("over_time", "scaling", "seed")),
     "reconstruct": Step("reconstruct", ("subject", "name"), ("reconstruct", "seed")),
+    "few-pictures": Step(
+        "few_pictures", ("subject", "name"), ("few_pictures", "scaling", "seed", "subjects")
+    ),
     "geometry": Step("geometry", ("subject", "name"), ("geometry", "seed")),
     "caption": Step("caption", ("subject", "name"), ("caption", "seed")),
     "evaluate": Step(
         "evaluate",
         ("subject",),
-        ("source", *_TABLES[1:], "integration", "evaluate", "seed"),
+        ("source", "scaling", *_TABLES[1:], "integration", "evaluate", "seed"),
     ),
     "evaluate-group": Step("evaluate_group", (), ("geometry", "evaluate", "subjects", "seed")),
     "report": Step("report", ("subject",), _SCIENCE),

@@ -28,14 +28,34 @@ def snakemake_command(config: Path, arguments: Sequence[str]) -> list[str]:
     """
     passed = list(arguments)
     for i, argument in enumerate(passed[:-1]):
-        bundled = WORKFLOW / "profiles" / passed[i + 1]
-        if argument == "--profile" and bundled.is_dir():
-            # as workflow profile it takes the place of the default one instead of being mixed in
-            passed[i : i + 2] = ["--workflow-profile", str(bundled)]
+        if argument == "--profile":
+            bundled = WORKFLOW / "profiles" / passed[i + 1]
+            folder = bundled if bundled.is_dir() else Path(passed[i + 1])
+            if _loses_jobs(folder, passed):
+                passed += ["--slurm-array-jobs", ""]
+            if bundled.is_dir():
+                # as workflow profile it takes the place of the default one, unmixed
+                passed[i : i + 2] = ["--workflow-profile", str(bundled)]
             break
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
     # --configfile takes a list: it goes last so that it cannot swallow other arguments
     return [*command, *passed, "--configfile", str(config)]
+
+
+def _loses_jobs(profile: Path, arguments: Sequence[str]) -> bool:
+    """Tell whether a limit of jobs meets array jobs.
+
+    Version 2.8.0 of the Slurm plugin forgets the jobs of an array while others of the rule are held
+    back, and waits for them for ever; jobs one by one are not forgotten.
+    """
+    limits = ("-j", "--jobs", "--resources", "--max-jobs-per-timespan")
+    file = profile / "profile.yaml"
+    return (
+        any(argument.startswith(limits) for argument in arguments)
+        and not any(argument.startswith("--slurm-array-jobs") for argument in arguments)
+        and file.is_file()
+        and "\nslurm-array-jobs:" in file.read_text(encoding="utf-8")
+    )
 
 
 def run_workflow(config: Path, arguments: Sequence[str]) -> int:

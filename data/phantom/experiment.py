@@ -196,9 +196,8 @@ def plan_runs(experiment: Experiment, subject: str, table: pd.DataFrame) -> list
         "test": repeated_order(phase_ids(table, "test"), experiment.n_test_repeats, rng),
     }
     planned = []
-    for session, run, phase, ids in order_runs(
-        orders, experiment.n_sessions, experiment.trials_per_run, rng
-    ):
+    sessions = spread_runs(orders, experiment.n_sessions, experiment.trials_per_run)
+    for session, run, phase, ids in order_runs(sessions, rng):
         onsets = draw_onsets(len(ids), experiment.soa_s, rng)
         n_volumes = int(np.ceil((onsets[-1] + TAIL_S + experiment.duration_s) / experiment.tr_s))
         planned.append(PlannedRun(session, run, phase, ids, onsets, n_volumes))
@@ -210,13 +209,10 @@ def phase_ids(table: pd.DataFrame, phase: str) -> np.ndarray:
     return table.loc[table["phase"] == phase, "stimulus_id"].to_numpy()
 
 
-def order_runs(
-    orders: dict[str, np.ndarray],
-    n_sessions: int,
-    trials_per_run: int,
-    rng: np.random.Generator,
-) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Say what is shown in which run of which session, in the order of recording.
+def spread_runs(
+    orders: dict[str, np.ndarray], n_sessions: int, trials_per_run: int
+) -> list[dict[str, list[np.ndarray]]]:
+    """Cut each phase's trials into runs, and deal these out to the sessions.
 
     Parameters
     ----------
@@ -224,6 +220,39 @@ def order_runs(
         `stimulus_id` of all trials of each phase (`train`, `test`), in order.
     n_sessions, trials_per_run
         Sessions, and most trials in a run.
+
+    Returns
+    -------
+    list of dict
+        For each session the runs of each phase.
+
+    Raises
+    ------
+    CalcarineError
+        There are more sessions than training runs.
+    """
+    runs = {phase: cut_runs(order, trials_per_run) for phase, order in orders.items()}
+    if n_sessions > len(runs["train"]):
+        raise CalcarineError(
+            f"source.n_sessions is {n_sessions}, but {len(orders['train'])} training trials fill "
+            f"{len(runs['train'])} runs of {trials_per_run}, and every session needs one. Ask for "
+            "fewer sessions or shorter runs."
+        )
+    return [
+        {phase: own[session::n_sessions] for phase, own in runs.items()}
+        for session in range(n_sessions)
+    ]
+
+
+def order_runs(
+    sessions: list[dict[str, list[np.ndarray]]], rng: np.random.Generator
+) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Say what is shown in which run of which session, in the order of recording.
+
+    Parameters
+    ----------
+    sessions
+        For each session the runs of each phase, a run as the `stimulus_id` of its trials.
     rng
         Of the subject. Whoever takes the runs may draw from it between two of them.
 
@@ -231,27 +260,15 @@ def order_runs(
     ------
     tuple
         Labels of session and run, the phase, and the `stimulus_id` of each trial.
-
-    Raises
-    ------
-    CalcarineError
-        There are more sessions than training runs.
     """
-    runs = {phase: _cut(order, trials_per_run) for phase, order in orders.items()}
-    if n_sessions > len(runs["train"]):
-        raise CalcarineError(
-            f"source.n_sessions is {n_sessions}, but {len(orders['train'])} training trials fill "
-            f"{len(runs['train'])} runs of {trials_per_run}, and every session needs one. Ask for "
-            "fewer sessions or shorter runs."
-        )
-    for session in range(n_sessions):
-        own = [(phase, run) for phase in runs for run in runs[phase][session::n_sessions]]
+    for session, runs in enumerate(sessions, start=1):
+        own = [(phase, run) for phase in runs for run in runs[phase]]
         for number, place in enumerate(rng.permutation(len(own)), start=1):
             phase, ids = own[place]
-            yield f"{session + 1:02d}", f"{number:02d}", phase, [str(i) for i in ids]
+            yield f"{session:02d}", f"{number:02d}", phase, [str(i) for i in ids]
 
 
-def _cut(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
+def cut_runs(order: np.ndarray, trials_per_run: int) -> list[np.ndarray]:
     """Cut an order of trials into runs of nearly equal length."""
     return np.array_split(order, -(-len(order) // trials_per_run))
 

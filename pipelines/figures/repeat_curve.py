@@ -31,7 +31,13 @@ class Curve:
     is_dashed: bool
 
 
-def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str) -> bytes:
+def repeat_curve(
+    curves: Sequence[Curve],
+    chance: float,
+    title: str,
+    label: str,
+    counted: str = "repeats averaged",
+) -> bytes:
     """Draw one line a model with its interval, and chance as a grey dashed line.
 
     Parameters
@@ -40,8 +46,8 @@ def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str)
         At least one.
     chance
         NaN where there is none.
-    title, label
-        What is shown, and the name of the vertical axis.
+    title, label, counted
+        What is shown, and the names of the vertical and the horizontal axis.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def repeat_curve(curves: Sequence[Curve], chance: float, title: str, label: str)
         axes.set_xticks(np.unique(np.concatenate([c.n_repeats for c in curves])).astype(int))
         lowest = np.concatenate([np.r_[c.low, c.value] for c in curves])
         axes.set_ylim(bottom=min(0.0, float(np.nanmin(lowest))))
-        axes.set_xlabel("repeats averaged")
+        axes.set_xlabel(counted)
         axes.set_ylabel(label)
         axes.set_title(title)
         axes.legend(loc="upper left", bbox_to_anchor=(0, 1))

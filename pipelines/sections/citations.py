@@ -43,11 +43,23 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "56:400–410 (2011).",
         "10.1016/j.neuroimage.2010.07.073",
     ),
+    "factorised": (
+        "Klindt et al., 2017",
+        "Klindt DA, Ecker AS, Euler T, Bethge M. Neural system identification for large "
+        "populations separating what and where. NeurIPS 30 (2017).",
+        "10.48550/arXiv.1711.02653",
+    ),
     "fsaverage": (
         "Fischl et al., 1999",
         "Fischl B, Sereno MI, Tootell RBH, Dale AM. High-resolution intersubject averaging and a "
         "coordinate system for the cortical surface. Human Brain Mapping 8:272–284 (1999).",
         "10.1002/(SICI)1097-0193(1999)8:4<272::AID-HBM10>3.0.CO;2-4",
+    ),
+    "fwrf": (
+        "St-Yves & Naselaris, 2018",
+        "St-Yves G, Naselaris T. The feature-weighted receptive field: an interpretable encoding "
+        "model for complex feature spaces. NeuroImage 180:188–202 (2018).",
+        "10.1016/j.neuroimage.2017.06.035",
     ),
     "haxby": (
         "Haxby et al., 2001",
@@ -110,11 +122,23 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "with banded ridge regression. NeuroImage 264:119728 (2022).",
         "10.1016/j.neuroimage.2022.119728",
     ),
+    "response-optimised": (
+        "Khosla & Wehbe, 2024",
+        "Khosla M, Wehbe L. Higher visual areas act like domain-general filters with strong "
+        "selectivity and functional specialization. Journal of Vision 24(10):1474 (2024).",
+        "10.1167/jov.24.10.1474",
+    ),
     "ridge": (
         "Hoerl & Kennard, 1970",
         "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "
         "Technometrics 12:55–67 (1970).",
         "10.1080/00401706.1970.10488634",
+    ),
+    "roi-query": (
+        "Adeli et al., 2025",
+        "Adeli H, Sun M, Kriegeskorte N. Transformer brain encoders explain human high-level "
+        "visual responses (2025).",
+        "10.48550/arXiv.2505.17329",
     ),
     "rsa": (
         "Kriegeskorte et al., 2008a",
@@ -133,6 +157,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Gao Y, Liu J, Xu Z, et al. SoftCLIP: softer cross-modal alignment makes CLIP stronger "
         "(2023).",
         "10.48550/arXiv.2303.17561",
+    ),
+    "spatial-transformer": (
+        "Jaderberg et al., 2015",
+        "Jaderberg M, Simonyan K, Zisserman A, Kavukcuoglu K. Spatial transformer networks. "
+        "Advances in Neural Information Processing Systems 28 (2015).",
+        "10.48550/arXiv.1506.02025",
     ),
     "ssim": (
         "Wang et al., 2004",

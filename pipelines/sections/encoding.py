@@ -79,7 +79,7 @@ def _introduction(record: SubjectRecord, scored: bool) -> str:
             "could predict each measurement, given how much repeats differ."
         )
     return (
-        "A ridge model predicts each measured response from an embedding of the stimulus. Maps "
+        "Encoders predict each measured response from embeddings of the stimulus. Maps "
         "show the correlation of predicted with measured responses to test stimuli, beside the "
         "noise ceiling: the correlation that the best possible model would reach, given how much "
         "repeats of the same stimulus differ. All maps share one colour scale, so that they can be "
@@ -154,7 +154,7 @@ def _distributions(record: SubjectRecord, columns: list[str], ceiling: str | Non
             label = "r, predicted with measured"
             png = score_histogram(scores, "Scores of all units", label)
             caption = (
-                "Distribution of test correlations over units, one outline an embedding; short "
+                "Distribution of test correlations over units, one outline an encoder; short "
                 "bars on the axis mark the medians. A model without any information would "
                 "straddle 0."
             )

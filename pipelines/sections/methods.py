@@ -8,16 +8,14 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_models import (
-    BandedEncoderSection,
     ContrastiveDecoderSection,
     Decoder,
-    JointEncoderSection,
     LdaDecoderSection,
     RidgeDecoderSection,
-    RidgeEncoderSection,
 )
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
+from calcarine.pipelines.sections.encoder_methods import ENCODERS
 from calcarine.pipelines.sections.encoding import on_template
 from calcarine.pipelines.sections.sensor_methods import scaling_text, sensor_responses
 from calcarine.pipelines.subject_record import SubjectRecord
@@ -173,7 +171,7 @@ def _ceilings(record: SubjectRecord) -> str:
 def _encoding(config: Config) -> str:
     if not config.encode:
         return ""
-    told = [f"{name}: {_ENCODERS[of.kind](of)}" for name, of in config.encode.items()]
+    told = [f"{name}: {ENCODERS[of.kind](of)}" for name, of in config.encode.items()]
     read = dict.fromkeys(name for section in config.encode.values() for name in section.reads)
     models = "; ".join(f"{name} ({config.embeddings[name].model})" for name in read)
     return (
@@ -181,52 +179,6 @@ def _encoding(config: Config) -> str:
         f"{'; '.join(told)}. Embeddings: {models}. Ratios to a ceiling below "
         f"{config.evaluate.ceiling_floor:g} are not given."
     )
-
-
-def _ridge_encoder(section: RidgeEncoderSection) -> str:
-    folds = section.n_folds
-    search = {
-        "kfold": f"exact cross-validation in {folds} folds" if folds else "leaving one group out",
-        "gcv": "generalised cross-validation",
-    }[section.method]
-    return (
-        f"ridge regression [ridge] from {section.embedding}, a penalty for each unit chosen by "
-        f"{search} among training trials grouped by what the split keeps apart"
-    )
-
-
-def _banded_encoder(section: BandedEncoderSection) -> str:
-    n_fixed = len(section.reads) + 1
-    return (
-        f"banded ridge regression [banded] from {', '.join(section.reads)}, where each unit shares "
-        f"its penalty out over the embeddings: {n_fixed} fixed and {section.n_candidates} random "
-        f"divisions, then {section.n_refinements} rounds of steps along the gradient, all judged "
-        "by exact cross-validation among training trials; scores are split over the embeddings by "
-        "the product measure, whose parts add up"
-    ) + _trial_bands(section)
-
-
-def _trial_bands(section: BandedEncoderSection) -> str:
-    told = []
-    if section.history:
-        told.append(f"the {section.history} stimuli before the trial")
-    if section.behaviour:
-        told.append(f"behaviour ({', '.join(section.behaviour)})")
-    return f"; further bands: {' and '.join(told)}" if told else ""
-
-
-def _joint_encoder(section: JointEncoderSection) -> str:
-    return (
-        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
-        f"products of the first {section.n_axes} principal axes of each, found in training trials"
-    )
-
-
-_ENCODERS: dict[str, Callable[..., str]] = {
-    "ridge": _ridge_encoder,
-    "banded": _banded_encoder,
-    "joint": _joint_encoder,
-}
 
 
 def _decoder(name: str, decoder: Decoder) -> str:

@@ -13,6 +13,7 @@ from calcarine.pipelines.subject_record import SubjectRecord
 
 # as in the time metrics, the one that uses all ranks leads; fixed before any value was seen
 _LEADING = ("brain_to_image_dprime_centred", "balanced_accuracy")
+_PLANTED = ("peak_latency_error_s",)
 _LATENCIES = ("peak_latency_s", "onset_latency_s", "share_above_chance_before_onset")
 
 
@@ -157,7 +158,8 @@ def _latencies(record: SubjectRecord) -> list[Block]:
 def _windows(record: SubjectRecord) -> list[Block]:
     """Lay the onset-locked window beside the full one."""
     rows = record.scores[
-        (record.scores["stage"] == "over-time") & ~record.scores["metric"].isin(_LATENCIES)
+        (record.scores["stage"] == "over-time")
+        & ~record.scores["metric"].isin([*_LATENCIES, *_PLANTED])
     ]
     if rows.empty:
         return []

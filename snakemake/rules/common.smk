@@ -74,6 +74,8 @@ def all_predictions(wildcards):
     names = [f"over-time-{name}" for name in CONFIG.over_time]
     predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     pictures = [TREE.reconstruction(wildcards.subject, name) for name in CONFIG.reconstruct]
+    names = [f"few-pictures-{name}" for name in CONFIG.few_pictures]
+    predictions += [TREE.prediction(wildcards.subject, name) for name in names]
     captions = [TREE.captions(wildcards.subject, name) for name in CONFIG.caption]
     return models + predictions + pictures + captions
 
@@ -88,6 +90,13 @@ def caption_sources(wildcards):
     folders += [TREE.prediction(wildcards.subject, f"decoder-{n}") for n in names]
     folders += [section.bank] if section.bank is not None else []
     return folders + [f for n in embeddings for f in embedding(n)]
+
+
+def few_pictures_inputs(wildcards):
+    """List the embedding and the recordings of those whose voxels teach."""
+    section = CONFIG.few_pictures[wildcards.name]
+    teachers = section.teachers(wildcards.subject, CONFIG.subjects)
+    return embedding(section.embedding) + [f for s in teachers for f in recording(s)]
 
 
 def geometry_inputs(wildcards):

@@ -12,6 +12,7 @@ if CONFIG.source.kind != "bids":
         params:
             config=TREE.config,
             version=version("source"),
+        threads: 1
         resources:
             mem_mb=growing(2000),
             runtime=growing(20),
@@ -30,6 +31,7 @@ if CONFIG.source.kind != "bids":
         params:
             config=TREE.config,
             version=version("source"),
+        threads: 1
         resources:
             mem_mb=growing(3000),
             runtime=growing(30),
@@ -51,6 +53,7 @@ rule prepare:
     params:
         config=TREE.config,
         version=version("prepare"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(120),
@@ -72,6 +75,7 @@ rule embed:
     params:
         config=TREE.config,
         version=version("embed"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(120),

@@ -18,6 +18,7 @@ rule encode:
     params:
         config=TREE.config,
         version=version("encode"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -42,6 +43,7 @@ rule decode:
     params:
         config=TREE.config,
         version=version("decode"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -67,6 +69,7 @@ rule decode_group:
     params:
         config=TREE.config,
         version=version("decode-group"),
+    threads: 1
     resources:
         mem_mb=growing(6000),
         runtime=growing(120),
@@ -91,11 +94,37 @@ rule over_time:
     params:
         config=TREE.config,
         version=version("over-time"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
     shell:
         "calcarine step over-time {params.config} --subject {wildcards.subject}"
+        " --name {wildcards.name} --threads {threads} > {log} 2>&1"
+
+
+rule few_pictures:
+    input:
+        recording("{subject}"),
+        few_pictures_inputs,
+        CONFIG.stimuli,
+    output:
+        directory(TREE.model("{subject}", "in-context-{name}")),
+        directory(TREE.prediction("{subject}", "few-pictures-{name}")),
+    wildcard_constraints:
+        name=choice(CONFIG.few_pictures),
+    log:
+        TREE.log("few-pictures", "{subject}_{name}"),
+    benchmark:
+        TREE.benchmark("few-pictures", "{subject}_{name}")
+    params:
+        config=TREE.config,
+        version=version("few-pictures"),
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    shell:
+        "calcarine step few-pictures {params.config} --subject {wildcards.subject}"
         " --name {wildcards.name} --threads {threads} > {log} 2>&1"
 
 
@@ -115,6 +144,7 @@ rule geometry:
     params:
         config=TREE.config,
         version=version("geometry"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -137,6 +167,7 @@ rule reconstruct:
     params:
         config=TREE.config,
         version=version("reconstruct"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -160,9 +191,10 @@ rule caption:
     params:
         config=TREE.config,
         version=version("caption"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=120,
+        runtime=growing(120),
         gpu=1,
     shell:
         "calcarine step caption {params.config} --subject {wildcards.subject} --name {wildcards.name}"

@@ -21,6 +21,7 @@ rule evaluate:
     params:
         config=TREE.config,
         version=version("evaluate"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -41,9 +42,10 @@ rule evaluate_group:
     params:
         config=TREE.config,
         version=version("evaluate-group"),
+    threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=60,
+        runtime=growing(60),
     shell:
         "calcarine step evaluate-group {params.config} --threads {threads} > {log} 2>&1"
 
@@ -63,9 +65,12 @@ rule report:
         TREE.provenance("{subject}"),
     log:
         TREE.log("report", "{subject}"),
+    benchmark:
+        TREE.benchmark("report", "{subject}")
     params:
         config=TREE.config,
         version=version("report"),
+    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(30),

@@ -8,7 +8,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.noise_ceiling import repeat_variance
 from calcarine.data.repeats import average_rows
 from calcarine.data.standardize import Standardizer
-from calcarine.data.stored_rows import StoredRows, can_stay, row_blocks, take_rows
+from calcarine.data.stored_rows import StoredRows, can_stay, row_blocks, take_rows, times
 
 
 @pytest.fixture
@@ -51,6 +51,18 @@ def test_standardised_as_in_memory(stored, rows, by_session):
     assert np.array_equal(scaled[:, 1:4], wanted[:, 1:4])
     assert np.array_equal(scaled.take(np.array([3, 0]))[:], wanted[[3, 0]])
     assert np.array_equal(np.concatenate([b for _, b in scaled.blocks()]), wanted)
+
+
+def test_factors_multiply_what_was_standardised(stored, rows, rng):
+    values, mapped = stored
+    first, second = rng.uniform(0.2, 2, (2, 7)).astype(np.float32)
+    scaler = Standardizer.fit(values[rows])
+    lazy = times(times(scaler.transform(StoredRows(mapped, rows)), first), second)
+    wanted = scaler.transform(values[rows]) * (first * second)
+    assert isinstance(lazy, StoredRows)
+    np.testing.assert_allclose(lazy[:, 1:4], wanted[:, 1:4], rtol=1e-6)
+    np.testing.assert_allclose(lazy.take(np.array([3, 0]))[:], wanted[[3, 0]], rtol=1e-6)
+    assert np.array_equal(times(values, first), values * first)
 
 
 def test_transform_by_hand_and_input_is_left_alone(rng):

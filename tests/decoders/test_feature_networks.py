@@ -83,6 +83,61 @@ def test_brain_diffuser_features_by_hand(efficientnet, pictures):
     )
 
 
+def _layers_by_hand(architecture: str, network, batch) -> dict[str, np.ndarray]:
+    with torch.no_grad():
+        if architecture == "alexnet":
+            early, late = network.features[:5](batch), network.features[:12](batch)
+            found = {
+                "two_way_identification_alexnet_2": early,
+                "two_way_identification_alexnet_5": late,
+            }
+        elif architecture == "inception-v3":
+            pooled = {}
+            network.avgpool.register_forward_hook(lambda _, __, out: pooled.update(out=out))
+            network(batch)
+            found = {"two_way_identification_inception": pooled["out"]}
+        else:
+            stem = network.maxpool(network.relu(network.bn1(network.conv1(batch))))
+            last = network.layer4(network.layer3(network.layer2(network.layer1(stem))))
+            found = {"correlation_distance_swav": network.avgpool(last)}
+    return {name: value.flatten(1).numpy() for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "make", "prefix"),
+    [
+        ("alexnet", models.alexnet, ""),
+        ("inception-v3", models.inception_v3, ""),
+        ("swav-resnet50", models.resnet50, "module."),  # SwAV was trained on several devices
+    ],
+)
+def test_layers_of_each_network_by_hand(checkpoints, pictures, architecture, make, prefix):
+    torch.manual_seed(1)
+    extra = {}
+    if architecture == "inception-v3":  # its own initial weights take seconds to draw
+        extra = {"transform_input": True, "init_weights": False}
+    network = make(weights=None, **extra).eval()
+    state = {f"{prefix}{name}": value for name, value in network.state_dict().items()}
+    if prefix:  # its projection head, and no classifier
+        state = {n: v for n, v in state.items() if not n.startswith("module.fc")}
+        state["module.projection_head.0.weight"] = torch.zeros(4, 4)
+    torch.save(state, checkpoints / ARCHITECTURES[architecture].file)
+    use = _use("mindeye", architecture)
+    ours = FeatureNetwork(use, "mindeye", weights_path(architecture)).features(pictures)
+    shares = torch.from_numpy(pictures.astype(np.float32) / 255).permute(0, 3, 1, 2)
+    steps = transforms.Compose(
+        [
+            transforms.Resize((256, 256)),
+            transforms.Resize(use.size, interpolation=transforms.InterpolationMode.BILINEAR),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    expected = _layers_by_hand(architecture, network, steps(shares))
+    assert set(ours) == set(use.nodes) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(ours[name], value, rtol=1e-4, atol=1e-5 * np.abs(value).max())
+
+
 @pytest.mark.parametrize("protocol", ["mindeye", "brain-diffuser"])
 def test_missing_weights_are_said_and_not_fetched(checkpoints, protocol):
     views = list(network_views(protocol))

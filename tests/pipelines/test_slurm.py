@@ -1,136 +1,187 @@
-"""The workflow on a real Slurm: resources, a cancelled job, a killed workflow, the same numbers."""
+"""The workflow on a real Slurm: resources, arrays, a cancelled job, a kill, the same numbers."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fixtures.small_phantom import write_small_phantom
+import yaml
+from fixtures import eager_snakemake, local_slurm
+from fixtures.small_phantom import SUBJECTS, make_small_recordings, write_small_phantom
 
 from calcarine.pipelines.config import load_config
+from calcarine.pipelines.workflow import WORKFLOW, snakemake_command
 
 pytestmark = pytest.mark.slurm
 
-POLL_S = ("--slurm-init-seconds-before-status-checks", "6")
-# a machine with few cores claims more of them: jobs are small
-NODES = {"SLURM_IT_CPUS": "8", "SLURM_IT_MEM": "32000"}
-TRAINS_OR_GENERATES = {"embed", "decode", "decode_group", "reconstruct"}
+COLUMNS = (
+    *("ArrayJobID:20", "ArrayTaskID:10", "Comment:200"),
+    *("NumCPUs:10", "MinMemory:20", "TimeLimit:20", "tres-per-job:40"),
+)
+TRAINS_OR_GENERATES = {"embed", "decode", "decode_group"}
+PROFILE = yaml.safe_load((WORKFLOW / "profiles" / "slurm" / "profile.yaml").read_text())
+THREADS = {rule: int(n) for rule, n in (pair.split("=") for pair in PROFILE["set-threads"])}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Bring up Slurm by the script beside the shared data, or skip the test and say why not."""
-    root = Path(__file__).resolve().parents[2].parent / "shared"
-    scripts = Path(os.environ.get("CALCARINE_SHARED", root / "data")).parent / "slurm"
-    if not (scripts / "slurm_up.sh").is_file():
-        pytest.skip(f"slurm_up.sh is not at {scripts} (set CALCARINE_SHARED)")
-    if os.geteuid() != 0:
-        pytest.skip("bringing up Slurm needs root")
-    up = [str(scripts / "slurm_up.sh"), "--restart"]
-    started = subprocess.run(up, env={**os.environ, **NODES}, capture_output=True, text=True)
-    if started.returncode:
-        pytest.skip(f"Slurm did not come up: {(started.stdout + started.stderr)[-400:]}")
-    yield
-    subprocess.run([str(scripts / "slurm_down.sh")], check=False, capture_output=True)
+    """Bring up Slurm, or skip the test and say why not."""
+    reason = local_slurm.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    root = Path(tempfile.mkdtemp(prefix="calcarine-slurm-"))
+    root.chmod(0o755)  # munge has a user of its own
+    try:
+        local_slurm.start(root)
+        yield
+    finally:
+        local_slurm.stop(root)
+        shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def bids(tmp_path_factory):
+    return make_small_recordings(tmp_path_factory.mktemp("recordings"))
 
 
 def start(config, cwd):
-    command = [sys.executable, "-m", "calcarine.pipelines", "run", str(config)]
+    """Start what `calcarine run CONFIG --profile slurm` starts, with a shorter time to wait."""
+    arguments = ["--profile", "slurm", "--slurm-init-seconds-before-status-checks", "1"]
+    command = snakemake_command(config, arguments)
+    assert command[1:3] == ["-m", "snakemake"]
+    command[1:3] = [eager_snakemake.__file__]
     with (cwd / "workflow.log").open("a") as log:
-        return subprocess.Popen(
-            [*command, "--profile", "slurm", *POLL_S], cwd=cwd, stdout=log, stderr=log
-        )
+        return subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, env=environment())
 
 
-def finish(process, cwd):
-    code = process.wait(timeout=900)
-    assert code == 0, (cwd / "workflow.log").read_text()[-4000:]
+def environment():
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path}
 
 
-def jobs(*columns, states="all"):
+def jobs(states="all"):
     """List the workflow's jobs that Slurm knows; the plugin writes a rule's name as comment."""
-    call = ["squeue", "--noheader", "--states", states, "--Format", ",".join(columns)]
+    call = ["squeue", "--noheader", "--array", "--states", states, "--Format", ",".join(COLUMNS)]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
-    return [line.split() for line in done.stdout.splitlines() if "rule_" in line]
+    names = [column.split(":")[0] for column in COLUMNS]
+    lines = [line.split() for line in done.stdout.splitlines() if "rule_" in line]
+    found = [dict(zip(names, line, strict=True)) for line in lines]
+    for job in found:
+        rule = re.match(r"rule_(\w+?)(?:_wildcards_.*)?$", job["Comment"])
+        assert rule, job
+        job["rule"] = rule.group(1)
+    return found
 
 
-def rule_of(comment):
-    found = re.match(r"rule_(\w+?)(?:_wildcards_.*)?$", comment)
-    assert found, comment
-    return found.group(1)
-
-
-def wait_for(condition, timeout_s=400):
+def wait_for(condition, timeout_s=120):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         found = condition()
         if found:
             return found
-        time.sleep(0.5)
+        time.sleep(0.2)
     raise AssertionError("it did not happen in time")
 
 
 def running(rule):
-    def found():
-        table = jobs("JobID:20", "Comment:200", states="running")
-        return [job for job, comment in table if rule_of(comment) == rule]
-
-    return found
+    return lambda: [job for job in jobs(states="running") if job["rule"] == rule]
 
 
 def metrics(config):
     layout = load_config(config).layout
-    return {s: layout.metrics(s).read_bytes() for s in load_config(config).subjects}
+    return {s: layout.metrics(s).read_bytes() for s in SUBJECTS}
 
 
 @pytest.fixture(scope="module")
-def calm(cluster, tmp_path_factory):
-    """Run the workflow undisturbed; give its folder and what Slurm knew of its jobs."""
-    folder = tmp_path_factory.mktemp("calm")
-    config = write_small_phantom(folder)
-    finish(start(config, folder), folder)
-    columns = ("Comment:200", "NumCPUs:10", "MinMemory:20", "TimeLimit:20", "tres-per-job:40")
-    return config, jobs(*columns)
+def calm(bids, tmp_path_factory):
+    """Run the steps undisturbed, one after the other, with the threads that jobs have."""
+    config = write_small_phantom(tmp_path_factory.mktemp("calm"), bids)
+    threads = str(min(THREADS["decode"], len(os.sched_getaffinity(0))))
+    call = "import sys; from fixtures.small_phantom import run_steps; run_steps(sys.argv[1])"
+    variables = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": threads}
+    subprocess.run(
+        [sys.executable, "-c", call, str(config)], env={**os.environ, **variables}, check=True
+    )
+    return metrics(config)
 
 
-def test_every_job_asks_for_what_it_needs(calm):
-    _, table = calm
-    rules = set()
-    for comment, cpus, memory, minutes, devices in table:
-        rule = rule_of(comment)
-        rules.add(rule)
-        assert int(cpus) >= 1
-        assert memory.endswith(("M", "G"))
-        assert minutes not in ("UNLIMITED", "INVALID")
-        assert ("gpu" in devices) == (rule in TRAINS_OR_GENERATES), (rule, devices)
-    assert {"prepare", "embed", "encode", "decode", "decode_group", "evaluate"} <= rules
-    assert "index" not in rules  # small rules stay on the machine that started the workflow
+@dataclass(frozen=True)
+class Disturbed:
+    """What happened to a workflow whose job was cancelled and which was then killed."""
+
+    config: Path
+    folder: Path
+    log_before: str
+    retried: dict[str, str]
+    jobs: list[dict[str, str]]
 
 
-def test_a_log_for_every_job_lies_where_the_layout_says(calm):
-    config, _ = calm
-    layout = load_config(config).layout
-    assert layout.log("prepare", "01").is_file()
-    assert layout.log("decode", "02_contrastive-clip").is_file()
-    assert layout.index.is_file()
-
-
-def test_cancelled_and_killed_it_ends_with_the_same_numbers(calm, tmp_path):
-    config = write_small_phantom(tmp_path)
-    process = start(config, tmp_path)
+@pytest.fixture(scope="module")
+def disturbed(cluster, bids, tmp_path_factory):
+    """Run the workflow, cancel a job, kill the workflow when it is tried again, run it again."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    config = write_small_phantom(folder, bids)
+    process = start(config, folder)
     victim = wait_for(running("decode"))[0]
-    subprocess.run(["scancel", victim], check=True)
-    wait_for(lambda: "Trying to restart" in (tmp_path / "workflow.log").read_text())
-    wait_for(running("decode_group"))
+    subprocess.run(["scancel", f"{victim['ArrayJobID']}_{victim['ArrayTaskID']}"], check=True)
+    retried = wait_for(lambda: [j for j in running("decode")() if j["MinMemory"] == "8000M"])[0]
     process.send_signal(signal.SIGKILL)
     process.wait()
+    told = (folder / "workflow.log").read_text()
     subprocess.run(["scancel", "--user", str(os.geteuid())], check=True)
-    wait_for(lambda: not jobs("JobID:20", "Comment:200", states="running,pending,completing"))
+    wait_for(lambda: not jobs(states="running,pending,completing"))
     unlock = [sys.executable, "-m", "calcarine.pipelines", "run", str(config), "--unlock"]
-    subprocess.run(unlock, cwd=tmp_path, check=True, capture_output=True)
-    finish(start(config, tmp_path), tmp_path)
-    assert metrics(config) == metrics(calm[0])
+    subprocess.run(unlock, cwd=folder, check=True, capture_output=True)
+    process = start(config, folder)
+    code = process.wait(timeout=300)
+    assert code == 0, (folder / "workflow.log").read_text()[-4000:]
+    return Disturbed(config, folder, told, retried, jobs())
+
+
+def test_cancelled_and_killed_it_ends_with_the_same_numbers(disturbed, calm):
+    assert metrics(disturbed.config) == calm
+
+
+def test_every_job_asks_for_what_it_needs(disturbed):
+    for job in disturbed.jobs:
+        assert int(job["NumCPUs"]) == THREADS.get(job["rule"], 1), job
+        assert re.fullmatch(r"\d+[MG]", job["MinMemory"]), job
+        assert re.fullmatch(r"[\d:-]+", job["TimeLimit"]), job
+        assert ("gpu" in job["tres-per-job"]) == (job["rule"] in TRAINS_OR_GENERATES), job
+    found = {job["rule"] for job in disturbed.jobs}
+    assert found == {"prepare", *TRAINS_OR_GENERATES, "encode", "evaluate", "report"}
+    # `index` ran on the machine that started the workflow
+    assert load_config(disturbed.config).layout.index.is_file()
+
+
+def test_the_jobs_of_a_rule_are_one_array(disturbed):
+    by_array: dict[str, list[str]] = {}
+    for job in disturbed.jobs:
+        by_array.setdefault(job["ArrayJobID"], []).append(job["rule"])
+    fans = [rules for rules in by_array.values() if len(rules) > 1]
+    assert all(len(set(rules)) == 1 for rules in fans)
+    for rule in ("prepare", "encode", "decode"):
+        assert [rule] * len(SUBJECTS) in fans
+
+
+def test_a_cancelled_job_is_tried_again_with_twice_the_memory(disturbed):
+    first = {job["MinMemory"] for job in disturbed.jobs if job["rule"] == "prepare"}
+    assert first == {"4001M"}  # the plugin adds what the list of the array's jobs takes
+    assert disturbed.retried["MinMemory"] == "8000M"
+    assert "Trying to restart" in disturbed.log_before
+
+
+def test_the_error_message_names_the_log_of_the_job(disturbed):
+    layout = load_config(disturbed.config).layout
+    logs = [layout.log("decode", f"{s}_contrastive-clip") for s in SUBJECTS]
+    message = disturbed.log_before.partition("Error in rule decode")[2]
+    named = [path for path in logs if f"log: {path}" in message]
+    assert len(named) == 1
+    assert all(path.is_file() for path in logs)

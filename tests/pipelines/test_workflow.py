@@ -43,17 +43,43 @@ def test_nothing_upstream_depends_on_a_test_metric(graph):
 
 def test_every_step_has_its_rule(graph):
     rules = {re.sub(r"_.*", "", name) for edge in graph for name in edge}
-    of_sensors = {"over"}  # over-time: this configuration has voxels
-    assert {name.split("-")[0] for name in steps.STEPS} - of_sensors <= rules
+    # this configuration has voxels and no `few_pictures`
+    elsewhere = {"over", "few"}
+    assert {name.split("-")[0] for name in steps.STEPS} - elsewhere <= rules
     text = "".join(p.read_text() for p in sorted((WORKFLOW / "rules").glob("*.smk")))
     for name in steps.STEPS:
         assert f"calcarine step {name} " in text
+
+
+def test_every_rule_of_the_cluster_says_what_it_needs():
+    text = "".join(p.read_text() for p in sorted((WORKFLOW / "rules").glob("*.smk")))
+    parts = re.split(r"^ *rule (\w+):\n", text, flags=re.MULTILINE)[1:]
+    rules = dict(zip(parts[::2], parts[1::2], strict=True))
+    local = {"index"}
+    assert {"source_subject", "prepare", "caption", "report", *local} <= set(rules)
+    for name in set(rules) - local:
+        for line in ("threads: ", "mem_mb=growing(", "runtime=growing(", "log:", "benchmark:"):
+            assert line in rules[name], (name, line)
+    needs_gpu = {name for name, rule in rules.items() if "gpu=1" in rule}
+    assert needs_gpu == {"embed", "decode", "decode_group", "reconstruct", "caption"}
+    # platform and retries belong to the profile
+    assert not re.search(r"partition|account|retries", text)
 
 
 def test_a_bundled_profile_takes_the_place_of_the_default():
     command = snakemake_command(PHANTOM, ["-n", "--profile", "slurm"])
     assert "--profile" not in command
     assert command[command.index("--workflow-profile") + 1].endswith("profiles/slurm")
+
+
+@pytest.mark.parametrize("limit", [["-j", "8"], ["-j8"], ["--jobs=8"], ["--resources", "gpu=2"]])
+def test_arrays_are_off_where_jobs_are_held_back(limit):
+    command = snakemake_command(PHANTOM, ["--profile", "slurm", *limit])
+    assert command[command.index("--slurm-array-jobs") + 1] == ""
+    own = snakemake_command(PHANTOM, ["--profile", str(WORKFLOW / "profiles" / "slurm"), *limit])
+    assert "--slurm-array-jobs" in own
+    assert "--slurm-array-jobs" not in snakemake_command(PHANTOM, ["--profile", "slurm"])
+    assert "--slurm-array-jobs" not in snakemake_command(PHANTOM, limit)
 
 
 def test_the_slurm_profile_is_understood(tmp_path):

@@ -8,6 +8,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.experiment import (
     Experiment,
     ShownScenes,
+    cut_runs,
     order_runs,
     phase_ids,
     repeated_order,
@@ -16,6 +17,7 @@ from calcarine.data.seeds import derive_seed
 
 LEAD_S = 4.0
 TAIL_S = 4.0
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def plan_recordings(
     Raises
     ------
     CalcarineError
-        There are more sessions than training runs, the jitter is larger than the interval, or
+        There are more sessions than training scenes, the jitter is larger than the interval, or
         more scenes are to be shown again than there are.
     """
     if experiment.soa_jitter_s >= experiment.soa_s:
@@ -107,21 +109,30 @@ def plan_recordings(
             f"source.soa_jitter_s is {experiment.soa_jitter_s:g} s; it must be below "
             f"source.soa_s, {experiment.soa_s:g} s, so that pictures come one after the other."
         )
+    if experiment.n_sessions > experiment.n_train:
+        raise CalcarineError(
+            f"source.n_sessions is {experiment.n_sessions}, but there are only "
+            f"{experiment.n_train} training scenes (source.n_train). Ask for fewer."
+        )
     if experiment.n_train_again > experiment.n_train:
         raise CalcarineError(
             f"source.n_train_again is {experiment.n_train_again}, but there are only "
             f"{experiment.n_train} training scenes (source.n_train). Ask for fewer."
         )
     rng = np.random.default_rng(derive_seed(experiment.seed, "phantom-meeg", subject, "runs"))
-    orders = {
-        "train": _train_order(phase_ids(scenes.table, "train"), experiment.n_train_again, rng),
-        "test": repeated_order(phase_ids(scenes.table, "test"), experiment.n_test_repeats, rng),
-    }
+    test = repeated_order(phase_ids(scenes.table, "test"), experiment.n_test_repeats, rng)
+    n_sessions, trials_per_run = experiment.n_sessions, experiment.trials_per_run
+    parts = _train_parts(phase_ids(scenes.table, "train"), experiment, rng)
+    sessions = [
+        {
+            "train": cut_runs(part, trials_per_run),
+            "test": cut_runs(test, trials_per_run)[session::n_sessions],
+        }
+        for session, part in enumerate(parts)
+    ]
     planned = []
     rate = experiment.sampling_rate_hz
-    for session, run, phase, ids in order_runs(
-        orders, experiment.n_sessions, experiment.trials_per_run, rng
-    ):
+    for session, run, phase, ids in order_runs(sessions, rng):
         jitter = experiment.soa_jitter_s * rng.uniform(-1, 1, len(ids))
         onsets_s = LEAD_S + np.r_[0.0, np.cumsum(experiment.soa_s + jitter[1:])]
         samples = np.round(onsets_s * rate).astype(int)
@@ -130,10 +141,26 @@ def plan_recordings(
     return planned
 
 
-def _train_order(names: np.ndarray, n_again: int, rng: np.random.Generator) -> np.ndarray:
-    """Mix all scenes with the second showing of some, never one twice in a row."""
-    shown = np.concatenate([names, rng.permutation(names)[:n_again]])
-    while True:
-        order = rng.permutation(shown)
+def _train_parts(
+    names: np.ndarray, experiment: SensorExperiment, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Deal the training scenes out to the sessions; what is shown again is so in its session.
+
+    Noise is normalised within sessions, and finds repeats there.
+    """
+    parts = np.array_split(rng.permutation(names), experiment.n_sessions)
+    n_again = [len(a) for a in np.array_split(names[: experiment.n_train_again], len(parts))]
+    return [
+        _mixed(np.concatenate([part, part[:count]]), rng)
+        for part, count in zip(parts, n_again, strict=True)
+    ]
+
+
+def _mixed(shown: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shuffle trials, no scene twice in a row where that can be had."""
+    order = rng.permutation(shown)
+    for _ in range(_ATTEMPTS):
         if not (order[1:] == order[:-1]).any():
-            return np.asarray(order)
+            break
+        order = rng.permutation(shown)
+    return np.asarray(order)

@@ -78,5 +78,9 @@ def test_some_training_scenes_are_shown_again(sensor_experiment, sensor_scenes):
     shown = [i for run in planned if run.phase == "train" for i in run.stimulus_ids]
     counts = np.unique(shown, return_counts=True)[1]
     assert np.bincount(counts).tolist() == [0, 48, 12]
+    for session in ("01", "02"):
+        own = [run for run in planned if run.session == session and run.phase == "train"]
+        counts = np.unique([i for r in own for i in r.stimulus_ids], return_counts=True)[1]
+        assert np.bincount(counts).tolist() == [0, 24, 6]  # a scene comes again in its session
     with pytest.raises(CalcarineError, match="n_train_again is 61, but there are only 60"):
         plan_recordings(replace(sensor_experiment, n_train_again=61), "01", sensor_scenes)

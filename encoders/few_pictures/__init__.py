@@ -1,0 +1,1 @@
+"""Encoders of a new person from few pictures: what other people's voxels tell beforehand."""

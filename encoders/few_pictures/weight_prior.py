@@ -1,0 +1,130 @@
+"""How the weights of voxels are distributed, learned from the voxels of other people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calcarine.data.errors import CalcarineError
+
+_N_NOISE = 16
+_SMALLEST = 1e-8
+
+
+@dataclass(frozen=True)
+class WeightPrior:
+    """A normal distribution of a voxel's weights, intercept last, and of its noise.
+
+    Attributes
+    ----------
+    mean
+        float64, shape (n_features + 1,).
+    factor
+        S of the covariance S Sᵀ, float64, shape (n_features + 1, n_features + 1).
+    noise
+        Variances of the noise that are equally likely, float64, ascending, shape (n_noise,).
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the weights, shape (n_features + 1, n_features + 1)."""
+        return self.factor @ self.factor.T
+
+
+def with_constant(features: np.ndarray) -> np.ndarray:
+    """Append a column of ones: float64, shape (n, n_features + 1)."""
+    flat = np.asarray(features, dtype=np.float64).reshape(len(features), -1)
+    return np.hstack([flat, np.ones((len(flat), 1))])
+
+
+def fit_weight_prior(
+    people: Sequence[tuple[np.ndarray, np.ndarray]], n_iterations: int = 40
+) -> WeightPrior:
+    """Learn the distribution of weights by expectation maximisation.
+
+    Each voxel is y = X w + ε with w ~ N(μ, Σ) and ε ~ N(0, σ²I); μ, Σ and each voxel's σ² maximise
+    the likelihood of all voxels. The mean of fitted ridge weights would not do: ridge has shrunk
+    them, and their spread would hold the noise of the fits.
+
+    Parameters
+    ----------
+    people
+        Features (n_trials, n_features) and standardised responses (n_trials, n_units) of each.
+    n_iterations
+        Rounds.
+
+    Raises
+    ------
+    CalcarineError
+        Nobody is given, or the numbers of features differ.
+    """
+    sums = [_Sums.of(features, responses) for features, responses in people]
+    if len({len(own.gram) for own in sums}) != 1:
+        raise CalcarineError(
+            f"a prior of weights needs people with the same features; got {len(sums)} with "
+            f"{[len(own.gram) - 1 for own in sums]} features."
+        )
+    size = len(sums[0].gram)
+    mean = np.zeros(size)
+    scale = np.mean([np.trace(own.gram) / (own.n_trials * size) for own in sums])
+    factor = np.eye(size) * np.sqrt(0.1 / (scale * size))
+    noise = [np.full(own.moments.shape[1], 0.9) for own in sums]
+    for _ in range(n_iterations):
+        found = [own.posterior(mean, factor, n) for own, n in zip(sums, noise, strict=True)]
+        noise = [own.noise(f) for own, f in zip(sums, found, strict=True)]
+        weights = np.concatenate([f.weights for f in found], axis=1)
+        spread = np.sum([f.summed_covariance for f in found], axis=0)
+        mean = weights.mean(axis=1)
+        centred = weights - mean[:, None]
+        factor = _root((centred @ centred.T + spread) / weights.shape[1])
+    middle = (np.arange(_N_NOISE) + 0.5) / _N_NOISE
+    return WeightPrior(mean, factor, np.quantile(np.concatenate(noise), middle))
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """Means of the voxels' weights, the sum of their covariances, and each one's traces."""
+
+    weights: np.ndarray
+    summed_covariance: np.ndarray
+    gram_traces: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """All that the likelihood needs of one person."""
+
+    gram: np.ndarray
+    moments: np.ndarray
+    squares: np.ndarray
+    n_trials: int
+
+    @classmethod
+    def of(cls, features: np.ndarray, responses: np.ndarray) -> "_Sums":
+        x, y = with_constant(features), np.asarray(responses, dtype=np.float64)
+        return cls(x.T @ x, x.T @ y, (y**2).sum(axis=0), len(x))
+
+    def posterior(self, mean: np.ndarray, factor: np.ndarray, noise: np.ndarray) -> _Posterior:
+        """Give the weights' distribution, in axes in which prior and Gram are both diagonal."""
+        values, axes = np.linalg.eigh(factor.T @ self.gram @ factor)
+        back = factor @ axes
+        shrink = noise / (np.maximum(values, 0)[:, None] + noise)
+        drive = back.T @ (self.moments - (self.gram @ mean)[:, None])
+        weights = mean[:, None] + back @ (shrink / noise * drive)
+        traces = (np.maximum(values, 0)[:, None] * shrink).sum(axis=0)
+        return _Posterior(weights, (back * shrink.sum(axis=1)) @ back.T, traces)
+
+    def noise(self, found: _Posterior) -> np.ndarray:
+        """Update the noise of each voxel."""
+        explained = (found.weights * (2 * self.moments - self.gram @ found.weights)).sum(axis=0)
+        return np.maximum((self.squares - explained + found.gram_traces) / self.n_trials, 1e-3)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Give a factor S with S Sᵀ the covariance; directions without variance keep a little."""
+    values, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(values, _SMALLEST * values.max()))

@@ -1,0 +1,1 @@
+"""Encoders that are networks: routing by attention, read-outs, pixels, in-context learning."""
