@@ -215,6 +215,10 @@ def _kriegeskorte92(config: Config) -> Found:
     return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
 
 
+# of a picture that the source step stores; those of other releases stay where they are
+PICTURE_MB = {"nsd": 0.35}
+
+
 def _betas(config: Config) -> Found:
     from calcarine.pipelines.betas import open_betas
 
@@ -228,7 +232,9 @@ def _betas(config: Config) -> Found:
         n_trials, n_units = len(found.events), len(found.units)
         run_mb = max(found.session_sizes) * n_units * 4 / 1e6
         n_stimuli = found.events["stimulus_id"].nunique()
-        extents.append(Extent(len(found.sessions), n_trials, n_units, n_stimuli, run_mb))
+        pictures_mb = PICTURE_MB.get(config.source.kind, 0.0) * n_stimuli
+        sizes = (len(found.sessions), n_trials, n_units, n_stimuli, run_mb)
+        extents.append(Extent(*sizes, made_mb=pictures_mb))
     return list(dict.fromkeys(problems)), extents
 
 
