@@ -126,9 +126,9 @@ def survey(folder: Path, modality: str | None = None, task: str | None = None) -
     path, own = chosen.runs[0]
     sidecar = _sidecar(bids, path, own)
     keeps = chosen.modality == "fmri" and spaces
+    shown = shown_stimuli(chosen.events, known, table is not None)
     return Survey(
-        bids, chosen, others, shown_stimuli(chosen.events, known, table is not None), table, pictures,
-        derivatives if keeps else None, spaces if keeps else (), sidecar,
+        bids, chosen, others, shown, table, pictures, derivatives if keeps else None, spaces if keeps else (), sidecar,
     )  # fmt: skip
 
 
