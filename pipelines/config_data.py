@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_betas import (
+    Bold5000Source,
+    GenericObjectDecodingSource,
+    NsdSource,
+)
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
@@ -89,7 +94,10 @@ Source = Annotated[
     | Kriegeskorte92Source
     | RecordingsSource
     | ThingsEeg2Source
-    | ThingsMegSource,
+    | ThingsMegSource
+    | NsdSource
+    | GenericObjectDecodingSource
+    | Bold5000Source,
     Field(discriminator="kind"),
 ]
 
