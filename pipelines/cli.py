@@ -76,11 +76,10 @@ def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where the output tree goes.")] = Path("out/demo"),
 ) -> None:
-    """Run the phantom, offline, in minutes: ends with a report that opens in a browser."""
-    from calcarine.pipelines.workflow import WORKFLOW, run_workflow
+    """Run the phantom's fMRI, EEG and MEG, offline: ends with reports that open in a browser."""
+    from calcarine.pipelines.demo import run as run_demo
 
-    config = WORKFLOW / "config" / "phantom.yaml"
-    code = run_workflow(config, ["--config", f"out={out}", *context.args])
+    code = run_demo(out, context.args)
     if code == 0:
         typer.echo(f"\nOpen {(out / 'index.html').resolve().as_uri()} in a browser.")
     raise typer.Exit(code)

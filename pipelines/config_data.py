@@ -73,7 +73,7 @@ class PhantomMeegSource(Section):
         default_factory=dict, description="EEG: other montages of single subjects, by label"
     )
     amplitude: float = Field(
-        1.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
+        2.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
     )
     artefacts: float = Field(1.0, ge=0, description="Scale of blinks, heart, mains, muscles")
 
