@@ -99,12 +99,15 @@ class BandedEncoderSection(EncoderSection):
 
 
 class JointEncoderSection(EncoderSection):
-    """Banded ridge on a picture's and a caption's embedding and the products of their axes."""
+    """Banded ridge on a picture's and a caption's embedding and products of their axes."""
 
     kind: Literal["joint"] = "joint"
     picture: Name = Field(description="Embedding of the picture")
     caption: Name = Field(description="Embedding of the captions")
-    n_axes: int = Field(16, ge=1, description="Principal axes of each whose products are features")
+    n_axes: int = Field(16, ge=1, description="Principal axes of the picture's embedding")
+    n_caption_axes: int = Field(
+        16, ge=1, description="Principal axes of what captions say beyond the picture"
+    )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
