@@ -17,8 +17,8 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
-        "`word-counts` (of captions) need no model"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` and "
+        "`column-codes` (of concepts) and `word-counts` (of captions) need no model"
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"
@@ -29,6 +29,9 @@ class EmbeddingSection(Section):
     )
     column: str = Field(
         "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="For the model `column-codes`: the columns of stimuli.tsv that are coded"
     )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
