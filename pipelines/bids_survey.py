@@ -127,9 +127,8 @@ def survey(folder: Path, modality: str | None = None, task: str | None = None) -
     sidecar = _sidecar(bids, path, own)
     keeps = chosen.modality == "fmri" and spaces
     shown = shown_stimuli(chosen.events, known, table is not None)
-    return Survey(
-        bids, chosen, others, shown, table, pictures, derivatives if keeps else None, spaces if keeps else (), sidecar,
-    )  # fmt: skip
+    read = (derivatives, spaces) if keeps else (None, ())
+    return Survey(bids, chosen, others, shown, table, pictures, *read, sidecar)
 
 
 def _some(folder: Path) -> list[str]:
