@@ -264,6 +264,29 @@ def _kriegeskorte92(config: Config) -> Found:
     return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
 
 
+# of a picture that the source step stores; those of other releases stay where they are
+PICTURE_MB = {"nsd": 0.35}
+
+
+def _betas(config: Config) -> Found:
+    from calcarine.pipelines.betas import open_betas
+
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            found = open_betas(config, subject)
+        except CalcarineError as error:
+            problems.append(f"sub-{subject}: {error}")
+            continue
+        n_trials, n_units = len(found.events), len(found.units)
+        run_mb = max(found.session_sizes) * n_units * 4 / 1e6
+        n_stimuli = found.events["stimulus_id"].nunique()
+        pictures_mb = PICTURE_MB.get(config.source.kind, 0.0) * n_stimuli
+        sizes = (len(found.sessions), n_trials, n_units, n_stimuli, run_mb)
+        extents.append(Extent(*sizes, made_mb=pictures_mb))
+    return list(dict.fromkeys(problems)), extents
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
@@ -272,6 +295,9 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
     "recordings": recordings_extents,
     "things-eeg2": release_problems,
     "things-meg": release_problems,
+    "nsd": _betas,
+    "generic-object-decoding": _betas,
+    "bold5000": _betas,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {

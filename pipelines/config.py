@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
+from calcarine.pipelines.config_betas import BetasRecording, TermsSource
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import (
     BidsSource,
@@ -38,7 +39,12 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[
-    FmriRecording | EegRecording | MegRecording | EpochsRecording | DissimilarityRecording,
+    FmriRecording
+    | BetasRecording
+    | EegRecording
+    | MegRecording
+    | EpochsRecording
+    | DissimilarityRecording,
     Field(discriminator="modality"),
 ]
 # characters of a wrong value that a message repeats
@@ -151,6 +157,12 @@ class Config(Section):
             )
         if isinstance(self.scaling, RobustScaling) and isinstance(self.recording, FmriRecording):
             raise ValueError("scaling.kind robust belongs to sensors; write zscore for voxels")
+        if isinstance(self.source, TermsSource) != isinstance(self.recording, BetasRecording):
+            raise ValueError(
+                f"source.kind is {self.source.kind} and recording.modality "
+                f"{self.recording.modality}; betas of a release (nsd, generic-object-decoding, "
+                "bold5000) and `modality: betas` belong together"
+            )
         encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
         _all_in(encoders, list(self.encode), "encode")
         if len(set(self.subjects)) != len(self.subjects):

@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_betas import (
+    Bold5000Source,
+    GenericObjectDecodingSource,
+    NsdSource,
+)
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
@@ -71,7 +76,7 @@ class PhantomMeegSource(Section):
         default_factory=dict, description="EEG: other montages of single subjects, by label"
     )
     amplitude: float = Field(
-        1.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
+        2.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
     )
     artefacts: float = Field(1.0, ge=0, description="Scale of blinks, heart, mains, muscles")
 
@@ -92,7 +97,10 @@ Source = Annotated[
     | Kriegeskorte92Source
     | RecordingsSource
     | ThingsEeg2Source
-    | ThingsMegSource,
+    | ThingsMegSource
+    | NsdSource
+    | GenericObjectDecodingSource
+    | Bold5000Source,
     Field(discriminator="kind"),
 ]
 

@@ -8,6 +8,12 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import write_json
+from calcarine.data.betas.ready_betas import (
+    BETAS_WINDOW_S,
+    betas_quality,
+    betas_trials,
+    write_betas,
+)
 from calcarine.data.block_averages import BlockModel
 from calcarine.data.dissimilarities import read_dissimilarities
 from calcarine.data.fmri import prepare_fmri, response_window_s
@@ -22,6 +28,7 @@ from calcarine.data.responses import Responses, write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
+from calcarine.pipelines.betas import open_betas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
@@ -148,12 +155,23 @@ def _write(config: Config, subject: str, responses: Responses, quality: dict[str
     write_responses(config.layout, subject, responses)
 
 
+def _prepare_betas(config: Config, subject: str) -> None:
+    found = open_betas(config, subject)
+    trials = declare_split(betas_trials(found, subject, config.stimuli), config.split, config.seed)
+    check_before_reading(config, trials, BETAS_WINDOW_S, [])
+    quality = betas_quality(found, subject)
+    warnings = [*quality.get("warnings", []), *allowed_notes(config)]
+    write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
+    write_betas(config.layout, subject, found, trials)
+
+
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
     "fmri": _prepare_fmri,
     "dissimilarities": _prepare_dissimilarities,
     "eeg": _prepare_meeg,
     "meg": _prepare_meeg,
     "epochs": _prepare_epochs,
+    "betas": _prepare_betas,
 }
 
 
