@@ -14,6 +14,7 @@ from calcarine.data.tables import MISSING, read_table
 STIMULUS_COLUMNS = ("stimulus_id", "file", "concept", "captions")
 NO_PICTURE = "n/a"
 MAX_ID = 255
+_FORMULA = ("=", "+", "-", "@")
 
 
 def read_stimuli(path: Path) -> pd.DataFrame:
@@ -89,6 +90,10 @@ def _check_name(table: Path, name: str, row: int) -> None:
         wrong = "holds control characters"
     elif len(name) > MAX_ID:
         wrong = f"has {len(name)} characters"
+    elif name.startswith(_FORMULA):
+        wrong = f"begins with {name[0]!r}, which spreadsheets run as a formula"
+    elif "<" in name or ">" in name:
+        wrong = "holds < or >, which is markup"
     if wrong is not None:
         raise CalcarineError(
             f"{table}, row {row + 2}: stimulus_id {name[:40]!r} {wrong}; expected 1 to {MAX_ID} "
