@@ -25,6 +25,7 @@ from calcarine.data.stimuli import read_stimuli, stimulus_shas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
+from calcarine.pipelines.input_hashes import add_input_hashes
 from calcarine.pipelines.meeg_reading import meeg_reading
 
 
@@ -162,3 +163,4 @@ def run(config: Config, subject: str) -> None:
         Something is wrong with the data or the split.
     """
     MODALITIES[config.recording.modality](config, subject)
+    add_input_hashes(config, subject)
