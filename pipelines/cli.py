@@ -51,16 +51,35 @@ def check(config: ConfigPath) -> None:
     typer.echo("\nNo problem found.")
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Root of a BIDS data set.")],
+    out: Annotated[Path | None, typer.Option(help="Configuration file to write.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="fmri, eeg or meg, if there are more.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="BIDS task, of several.")] = None,
+) -> None:
+    """Look through a BIDS folder and write a commented configuration for it."""
+    from calcarine.pipelines.init import run as write_draft
+
+    draft = write_draft(folder, out, modality, task)
+    for note in draft.notes:
+        typer.echo(f"- {note}")
+    for line, why in draft.to_fill:
+        typer.echo(f"- {draft.path}, line {line}: fill in {why}", err=True)
+    typer.echo(f"\nWrote {draft.path}. Next: calcarine check {draft.path}")
+
+
 @app.command(context_settings=PASS_THROUGH)
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where the output tree goes.")] = Path("out/demo"),
 ) -> None:
-    """Run the phantom, offline, in minutes: ends with a report that opens in a browser."""
-    from calcarine.pipelines.workflow import WORKFLOW, run_workflow
+    """Run the phantom's fMRI, EEG and MEG, offline: ends with reports that open in a browser."""
+    from calcarine.pipelines.demo import run as run_demo
 
-    config = WORKFLOW / "config" / "phantom.yaml"
-    code = run_workflow(config, ["--config", f"out={out}", *context.args])
+    code = run_demo(out, context.args)
     if code == 0:
         typer.echo(f"\nOpen {(out / 'index.html').resolve().as_uri()} in a browser.")
     raise typer.Exit(code)
