@@ -125,11 +125,10 @@ def survey(folder: Path, modality: str | None = None, task: str | None = None) -
     spaces = _spaces(derivatives, chosen.task) if derivatives else ()
     path, own = chosen.runs[0]
     sidecar = _sidecar(bids, path, own)
-    keeps = chosen.modality == "fmri" and spaces
+    if chosen.modality != "fmri" or not spaces:
+        derivatives, spaces = None, ()
     shown = shown_stimuli(chosen.events, known, table is not None)
-    return Survey(
-        bids, chosen, others, shown, table, pictures, derivatives if keeps else None, spaces if keeps else (), sidecar,
-    )  # fmt: skip
+    return Survey(bids, chosen, others, shown, table, pictures, derivatives, spaces, sidecar)
 
 
 def _some(folder: Path) -> list[str]:
