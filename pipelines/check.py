@@ -158,14 +158,44 @@ def _bids(config: Config) -> Found:
         found, extent = RECORDINGS[config.recording.modality](config, subject)
         problems += [f"sub-{subject}: {text}" for text in found]
         extents += [extent] if extent is not None else []
+    if not problems:
+        problems = _recording_problems(config)
     return list(dict.fromkeys(problems)), extents
+
+
+def _recording_problems(config: Config) -> list[str]:
+    """Look for one recording, or one person, under two names, over all subjects."""
+    from calcarine.pipelines.leak_check import check_people, recording_copies
+
+    find = FINDERS.get(config.recording.modality, lambda config, subject: [])
+    problems = recording_copies(r for s in config.subjects for r in find(config, s))
+    try:
+        for decoder in config.decode.values():
+            check_people(config, decoder.held_out_subjects)
+    except CalcarineError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _fmri_recordings(config: Config, subject: str) -> list[tuple[str, Path]]:
+    from calcarine.data.fmri_trials import runs_of
+    from calcarine.pipelines.prepare import fmri_reading
+
+    return [(run.name, run.bold[0]) for run in runs_of(fmri_reading(config, subject))]
+
+
+def _meeg_recordings(config: Config, subject: str) -> list[tuple[str, Path]]:
+    from calcarine.data.meeg.trials import recordings_of
+    from calcarine.pipelines.meeg_reading import meeg_reading
+
+    return [(run.name, run.recording) for run in recordings_of(meeg_reading(config, subject))]
 
 
 def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     from calcarine.data.fmri import check_choice_of_shapes, open_space, response_window_s
     from calcarine.data.fmri_check import find_problems
     from calcarine.data.fmri_trials import read_fmri_trials
-    from calcarine.data.leaks import find_leaks
+    from calcarine.pipelines.leak_check import split_leaks
     from calcarine.pipelines.prepare import declare_split, fmri_reading
 
     reading = fmri_reading(config, subject)
@@ -175,7 +205,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     try:
         trials = declare_split(trials, config.split, config.seed)
         window = response_window_s(reading.responses, trials)
-        problems += find_leaks(trials, config.split.disjoint, window)
+        problems += split_leaks(config, trials, window)
         check_choice_of_shapes(reading.responses, trials)
     except CalcarineError as error:
         problems.append(str(error))
@@ -257,4 +287,9 @@ RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] 
     "eeg": meeg_extent,
     "meg": meeg_extent,
     "epochs": epochs_extent,
+}
+FINDERS: dict[str, Callable[[Config, str], list[tuple[str, Path]]]] = {
+    "fmri": _fmri_recordings,
+    "eeg": _meeg_recordings,
+    "meg": _meeg_recordings,
 }
