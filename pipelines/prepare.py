@@ -157,9 +157,11 @@ def _write(config: Config, subject: str, responses: Responses, quality: dict[str
 def _prepare_betas(config: Config, subject: str) -> None:
     found = open_betas(config, subject)
     trials = declare_split(betas_trials(found, subject, config.stimuli), config.split, config.seed)
-    check_leaks(trials, config.split.disjoint, BETAS_WINDOW_S)
-    write_json(config.layout.quality(subject), betas_quality(found, subject))
-    write_betas(config.layout, subject, found, trials)
+    check_before_reading(config, trials, BETAS_WINDOW_S, [])
+    quality = betas_quality(found, subject)
+    warnings = [*quality.get("warnings", []), *allowed_notes(config)]
+    write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
+    write_betas(config.layout, subject, found, trials, check_responses)
 
 
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
