@@ -163,7 +163,7 @@ def _prepare_betas(config: Config, subject: str) -> None:
     quality = betas_quality(found, subject)
     warnings = [*quality.get("warnings", []), *allowed_notes(config)]
     write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
-    write_betas(config.layout, subject, found, trials)
+    write_betas(config.layout, subject, found, trials, check_responses)
 
 
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
