@@ -17,6 +17,7 @@ from calcarine.encoders.embedding_store import embed_stimuli
 from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
+from calcarine.pipelines.given_embeddings import GIVEN, given_embeddings
 
 CONCEPT_CODES = "concept-codes"
 WORD_COUNTS = "word-counts"
@@ -43,7 +44,10 @@ def run(config: Config, name: str) -> None:
             f"the configuration has no embedding {name!r}; it has {list(config.embeddings)}."
         )
     section, stimuli = config.embeddings[name], read_stimuli(config.stimuli)
-    if section.model in CODES or section.input == "concepts":
+    if section.model.startswith(GIVEN):
+        given = given_embeddings(section, name, stimuli, config.stimuli.parent)
+        write_embeddings(config.layout.embedding(name), given)
+    elif section.model in CODES or section.input == "concepts":
         _by_codes(config, name, section, stimuli)
     else:
         _by_model(config, name, section, stimuli)
