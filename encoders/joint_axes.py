@@ -1,4 +1,4 @@
-"""Products of two embeddings' principal axes: what neither of them says alone."""
+"""Products of a picture's axes and of what a caption adds: what neither embedding says alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,26 +6,41 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.solver import solve_ridge
 
 
 @dataclass(frozen=True)
 class JointAxes:
-    """Principal axes of two embeddings, fitted on training trials.
+    """Principal axes of a picture's embedding and of what captions say beyond it.
+
+    Most of what a caption says the picture says too. Its principal axes are therefore those of what
+    is left when the captions' embedding has been predicted from the pictures': how something is
+    said, what is guessed, what is left out. All of it is fitted on training trials.
 
     Attributes
     ----------
     means
         Mean of the features, float32, shape (n_features,), both embeddings end to end.
+    told
+        Weights that predict the second embedding from the first, float32, shape (n_first,
+        n_second).
     axes
         One a band, float32, shape (n_features_of_band, n_axes): a score on it has variance 1 over
         the training trials.
     """
 
     means: np.ndarray
+    told: np.ndarray
     axes: tuple[np.ndarray, np.ndarray]
 
     @classmethod
-    def fit(cls, features: np.ndarray, sizes: Sequence[int], n_axes: int) -> "JointAxes":
+    def fit(
+        cls,
+        features: np.ndarray,
+        sizes: Sequence[int],
+        n_axes: Sequence[int],
+        groups: np.ndarray | None = None,
+    ) -> "JointAxes":
         """Find the axes.
 
         Parameters
@@ -36,6 +51,9 @@ class JointAxes:
             Number of features of each.
         n_axes
             Axes of each; fewer where an embedding has fewer.
+        groups
+            What must not straddle the folds in which the penalty of the prediction is chosen,
+            shape (n_trials,).
 
         Raises
         ------
@@ -48,18 +66,17 @@ class JointAxes:
                 f"features of the shape {features.shape}."
             )
         means = features.mean(axis=0, dtype=np.float64)
-        centred = features - means
-        bands = np.split(centred, [sizes[0]], axis=1)
-        axes = tuple(_axes(band, n_axes) for band in bands)
-        return cls(means.astype(np.float32), (axes[0], axes[1]))
+        first, second = np.split(features - means, [sizes[0]], axis=1)
+        told = solve_ridge(first.astype(np.float32), second.astype(np.float32), groups).coef
+        beyond = second - first @ told
+        axes = _axes(first, n_axes[0]), _axes(beyond, n_axes[1])
+        return cls(means.astype(np.float32), told, axes)
 
     def extend(self, features: np.ndarray) -> np.ndarray:
         """Append the products of the scores: float32, shape (n_items, n_features + n_products)."""
-        centred = features - self.means
-        bands = np.split(centred, [len(self.axes[0])], axis=1)
-        first, second = (band @ axes for band, axes in zip(bands, self.axes, strict=True))
-        products = first[:, :, None] * second[:, None, :]
-        flat = products.reshape(len(features), -1)
+        first, second = np.split(features - self.means, [len(self.axes[0])], axis=1)
+        seen, added = first @ self.axes[0], (second - first @ self.told) @ self.axes[1]
+        flat = (seen[:, :, None] * added[:, None, :]).reshape(len(features), -1)
         return np.concatenate([features, flat], axis=1).astype(np.float32)
 
     @property

@@ -18,7 +18,7 @@ JOINT = "joint"
 
 
 class JointEncoder(InSpace):
-    """Predict by banded ridge on two embeddings and the products of their principal axes.
+    """Predict by banded ridge on two embeddings and the products of their axes (`JointAxes`).
 
     The products are a third band, so that a unit that needs none of them gives them no share.
 
@@ -31,7 +31,7 @@ class JointEncoder(InSpace):
     units
         Units table, one row a unit.
     n_axes
-        Principal axes of each embedding.
+        Principal axes of the first embedding, and of what the second says beyond it.
     n_folds, settings
         See `BandedEncoder`.
 
@@ -50,7 +50,7 @@ class JointEncoder(InSpace):
         bands: Sequence[tuple[str, int]],
         embeddings: Sequence[dict[str, Any]],
         units: pd.DataFrame,
-        n_axes: int = 16,
+        n_axes: tuple[int, int] = (16, 16),
         n_folds: int | None = 5,
         settings: BandedSettings | None = None,
     ) -> None:
@@ -74,7 +74,8 @@ class JointEncoder(InSpace):
         sessions: np.ndarray | None = None,
     ) -> Self:
         """Fit axes and weights on training trials; see `BandedEncoder.fit`."""
-        self.axes_ = JointAxes.fit(features, [size for _, size in self.bands], self.n_axes)
+        sizes = [size for _, size in self.bands]
+        self.axes_ = JointAxes.fit(features, sizes, self.n_axes, groups)
         bands = [*self.bands, (JOINT, self.axes_.n_products)]
         banded = BandedEncoder(bands, self.embeddings, self.units, self.n_folds, self.settings)
         self._take(banded.fit(self.axes_.extend(features), responses, groups, sessions))
@@ -94,24 +95,26 @@ class JointEncoder(InSpace):
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder; see `BandedEncoder.save`."""
         first, second = self.axes_.axes
-        tensors = {"axes.means": self.axes_.means, "axes.first": first, "axes.second": second}
+        tensors = {"axes.means": self.axes_.means, "axes.told": self.axes_.told}
+        tensors |= {"axes.first": first, "axes.second": second}
         self.banded_.save(folder, card, tensors)
-        add_to_config(folder, {"kind": KIND, "n_axes": self.n_axes})
+        add_to_config(folder, {"kind": KIND, "n_axes": list(self.n_axes)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a model folder; see `BandedEncoder.load`."""
         config, tensors = read_model(folder, KIND)
         banded = BandedEncoder.load(folder, KIND)
+        seen, added = config["n_axes"]
         encoder = cls(
             banded.bands[:-1],
             banded.embeddings,
             banded.units,
-            config["n_axes"],
+            (seen, added),
             banded.n_folds,
             banded.settings,
         )
         axes = (tensors["axes.first"], tensors["axes.second"])
-        encoder.axes_ = JointAxes(tensors["axes.means"], axes)
+        encoder.axes_ = JointAxes(tensors["axes.means"], tensors["axes.told"], axes)
         encoder._take(banded)
         return encoder

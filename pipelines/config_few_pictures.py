@@ -12,13 +12,13 @@ Count = Annotated[int, Field(ge=4)]
 class InContextSection(Section):
     """The transformer that writes a voxel's weights, and its training on other people."""
 
-    width: int = Field(64, ge=4, description="Length of a token; a multiple of `n_heads`")
+    width: int = Field(32, ge=4, description="Length of a token; a multiple of `n_heads`")
     n_blocks: int = Field(2, ge=1, description="Blocks")
     n_heads: int = Field(4, ge=1, description="Heads of each block's attention")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the blocks")
-    n_epochs: int = Field(12, ge=1, description="Passes over the voxels of the other people")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the blocks")
+    n_epochs: int = Field(6, ge=1, description="Passes over the voxels of the other people")
     batch_size: int = Field(32, ge=2, description="Voxels in a batch, which see the same pictures")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak of the one-cycle schedule")
+    learning_rate: float = Field(3e-3, gt=0, description="Peak of the one-cycle schedule")
     weight_decay: float = Field(0.1, ge=0, description="AdamW decay of weight matrices")
     patience: int = Field(6, ge=1, description="Epochs without a better validation loss")
 

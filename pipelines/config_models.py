@@ -18,8 +18,9 @@ class EmbeddingSection(Section):
     model: str = Field(
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
-        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` (of concepts) and "
-        "`word-counts` (of captions) need no model; given:PATH reads what was computed elsewhere"
+        "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` and "
+        "`column-codes` (of concepts) and `word-counts` (of captions) need no model; given:PATH "
+        "reads what was computed elsewhere"
     )
     rows: Path | None = Field(
         None,
@@ -35,6 +36,9 @@ class EmbeddingSection(Section):
     )
     column: str = Field(
         "concept", description="For `input: concepts`: the column of stimuli.tsv that is coded"
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="For the model `column-codes`: the columns of stimuli.tsv that are coded"
     )
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
@@ -105,12 +109,15 @@ class BandedEncoderSection(EncoderSection):
 
 
 class JointEncoderSection(EncoderSection):
-    """Banded ridge on a picture's and a caption's embedding and the products of their axes."""
+    """Banded ridge on a picture's and a caption's embedding and products of their axes."""
 
     kind: Literal["joint"] = "joint"
     picture: Name = Field(description="Embedding of the picture")
     caption: Name = Field(description="Embedding of the captions")
-    n_axes: int = Field(16, ge=1, description="Principal axes of each whose products are features")
+    n_axes: int = Field(16, ge=1, description="Principal axes of the picture's embedding")
+    n_caption_axes: int = Field(
+        16, ge=1, description="Principal axes of what captions say beyond the picture"
+    )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"
     )

@@ -18,10 +18,11 @@ from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
 from calcarine.pipelines.given_embeddings import GIVEN, given_embeddings
+from calcarine.pipelines.table_codes import column_codes, concept_codes
 
 CONCEPT_CODES = "concept-codes"
 WORD_COUNTS = "word-counts"
-NO_CONCEPT = "n/a"
+COLUMN_CODES = "column-codes"
 
 
 def run(config: Config, name: str) -> None:
@@ -80,9 +81,10 @@ def _by_codes(config: Config, name: str, section: EmbeddingSection, stimuli: pd.
             f"embeddings.{name}: stimuli.tsv has no column {section.column!r}; it has "
             f"{list(stimuli.columns)}."
         )
-    codes, names = known.make(stimuli, section.column)
+    codes, names = known.make(stimuli, section)
     told = {"model": section.model, "input": section.input, known.names: names}
     told |= {} if section.column == "concept" else {"column": section.column}
+    told |= {"columns": list(section.columns)} if section.columns else {}
     key = text_sha(json.dumps(told, sort_keys=True))
     sidecar = told | {
         "key": key,
@@ -98,43 +100,6 @@ def _by_codes(config: Config, name: str, section: EmbeddingSection, stimuli: pd.
     write_embeddings(config.layout.embedding(name), Embeddings(codes, table, sidecar))
 
 
-def concept_codes(concepts: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Write concepts as one-hot codes.
-
-    Parameters
-    ----------
-    concepts
-        Concept of each stimulus; `n/a` where it has none.
-
-    Returns
-    -------
-    codes : numpy.ndarray
-        float32, shape (n_stimuli, n_concepts); a row of NaN where there is no concept.
-    names : list of str
-        Concepts in the order of the columns, sorted.
-
-    Raises
-    ------
-    CalcarineError
-        There are fewer than two concepts.
-
-    Examples
-    --------
-    >>> concept_codes(pd.Series(["house", "face", "house"]))[0].tolist()
-    [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
-    """
-    names = sorted(set(concepts) - {NO_CONCEPT})
-    if len(names) < 2:
-        raise CalcarineError(
-            f"the stimuli have the concepts {names}; codes need two at least. "
-            f"Fill the column `{concepts.name}` of stimuli.tsv."
-        )
-    column = np.asarray(concepts)[:, None]
-    codes = (column == np.array(names)[None]).astype(np.float32)
-    codes[column[:, 0] == NO_CONCEPT] = np.nan
-    return codes, names
-
-
 @dataclass(frozen=True)
 class Codes:
     """An embedding that needs no network.
@@ -144,7 +109,7 @@ class Codes:
     input
         What it is made of: `concepts` or `captions`.
     make
-        Stimulus table and name of its column of concepts to rows and names of their columns.
+        Stimulus table and section to rows and names of their columns.
     names
         What its sidecar calls those names.
     transform
@@ -152,16 +117,25 @@ class Codes:
     """
 
     input: str
-    make: Callable[[pd.DataFrame, str], tuple[np.ndarray, list[str]]]
+    make: Callable[[pd.DataFrame, EmbeddingSection], tuple[np.ndarray, list[str]]]
     names: str
     transform: str
 
 
 CODES: dict[str, Codes] = {
     CONCEPT_CODES: Codes(
-        "concepts", lambda table, column: concept_codes(table[column]), "concepts", "one-hot"
+        "concepts",
+        lambda table, section: concept_codes(table[section.column]),
+        "concepts",
+        "one-hot",
+    ),
+    COLUMN_CODES: Codes(
+        "concepts",
+        lambda table, section: column_codes(table, section.columns),
+        "codes",
+        "one-hot words, standardised numbers",
     ),
     WORD_COUNTS: Codes(
-        "captions", lambda table, column: word_counts(table["captions"]), "words", "word counts"
+        "captions", lambda table, section: word_counts(table["captions"]), "words", "word counts"
     ),
 }

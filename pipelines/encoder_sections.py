@@ -68,7 +68,8 @@ def _joint(
         n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
     )
     bands = list(zip(section.reads, trials.sizes, strict=True))
-    encoder = JointEncoder(bands, embeddings, units, section.n_axes, n_folds, settings)
+    n_axes = section.n_axes, section.n_caption_axes
+    encoder = JointEncoder(bands, embeddings, units, n_axes, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 

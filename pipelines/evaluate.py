@@ -8,7 +8,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_file
 from calcarine.data.digests import read_picture
-from calcarine.data.phantom.truth import read_truth
+from calcarine.data.phantom.truth import read_truth, read_weights
 from calcarine.data.predictions import Predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, write_scores
@@ -29,6 +29,7 @@ from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.evaluate_sensor_phantom import sensor_phantom_results
 from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
+from calcarine.pipelines.planted_tuning import band_place_scores, tuning_scores
 
 
 def run(config: Config, subject: str) -> None:
@@ -109,7 +110,7 @@ def _encoders(
             of_bands, parts = band_scores(
                 predictions, units, subject, split, config.seed, config.evaluate.n_bootstrap
             )
-            scores += of_bands
+            scores += of_bands + _planted_bands(config, subject, parts, of_bands, units)
             columns.append(parts.set_axis([f"{c}_{name}" for c in parts.columns], axis=1))
     return scores, pd.concat(columns, axis=1), over_time
 
@@ -124,18 +125,33 @@ def _planted(
     files = stimuli.set_index("stimulus_id")["file"]
     shown = chosen_items(predictions).items["stimulus_id"]
     pictures = [np.asarray(read_picture(config.stimuli.parent / files[s])) for s in shown]
-    return truth_scores(
+    truth, n_draws = read_truth(config.bids, subject), config.evaluate.n_bootstrap
+    maps = truth_scores(
         predictions,
         units,
-        read_truth(config.bids, subject),
+        truth,
         stimuli,
         np.stack(pictures),
         subject,
         split,
         config.seed,
-        config.evaluate.n_bootstrap,
+        n_draws,
         config.evaluate.ceiling_floor,
     )
+    weights = read_weights(config.bids, subject)
+    return maps + tuning_scores(
+        predictions, units, truth, weights, stimuli, subject, split, config.seed, n_draws
+    )
+
+
+def _planted_bands(
+    config: Config, subject: str, parts: pd.DataFrame, rows: list[Score], units: pd.DataFrame
+) -> list[Score]:
+    """Say whether bands are found where they were planted."""
+    if not isinstance(config.source, PhantomSource) or not rows:
+        return []
+    truth = read_truth(config.bids, subject)
+    return band_place_scores(parts, units, truth, rows[0], config.seed, config.evaluate.n_bootstrap)
 
 
 def _write_gzip(path: Path, table: pd.DataFrame) -> None:

@@ -132,7 +132,7 @@ def truth_scores(
     """
     chosen = chosen_items(predictions)
     measured, predicted = np.asarray(chosen.measured), np.asarray(chosen.values)
-    planted = _planted(units, truth)
+    planted = planted_truth(units, truth)
     n_repeats = int(chosen.items["n_repeats"].iloc[0])
     template = Score(
         subject, "encode", predictions.sidecar["model"], "", "", PROTOCOL, split,
@@ -163,8 +163,14 @@ def truth_scores(
     return rows + _map_rows(maps, template, draws)
 
 
-def _planted(units: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Bring the truth into the order of the units."""
+def planted_truth(units: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Bring the truth into the order of the units.
+
+    Raises
+    ------
+    CalcarineError
+        A unit is not in the truth.
+    """
     place = ["i", "j", "k"]
     planted = units[place].merge(truth, on=place, how="left", validate="one_to_one")
     unknown = planted["tuned_to"].isna()

@@ -103,6 +103,14 @@ def write_truth(
         )
 
 
+def read_weights(bids: Path, subject: str) -> pd.DataFrame:
+    """Read the planted weights of factor codes, one row a voxel in the order of `read_truth`.
+
+    Columns of interactions and wording follow.
+    """
+    return pd.read_csv(truth_folder(bids, subject) / f"sub-{subject}_weights.tsv", sep="\t")
+
+
 def read_truth(bids: Path, subject: str) -> pd.DataFrame:
     """Read what was planted in a subject's voxels.
 

@@ -63,12 +63,32 @@ def posterior_weights(features: np.ndarray, targets: np.ndarray, prior: WeightPr
     """
     x = with_constant(features)
     residual = np.asarray(targets, dtype=np.float64) - (x @ prior.mean)[:, None]
-    left, spread, right = np.linalg.svd(x @ prior.factor, full_matrices=False)
+    return posterior_in_axes(x @ prior.factor, residual, prior.noise)
+
+
+def posterior_in_axes(design: np.ndarray, residual: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Give the posterior mean of N(0, I) weights, averaged over variances of the noise.
+
+    Parameters
+    ----------
+    design
+        Pictures in the prior's axes, shape (n_pictures, n_axes).
+    residual
+        Responses less what the prior's mean predicts, shape (n_pictures, n_units).
+    noise
+        Variances that are equally likely, shape (n_noise,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n_axes, n_units).
+    """
+    left, spread, right = np.linalg.svd(design, full_matrices=False)
     turned = left.T @ residual
     rest = np.maximum((residual**2).sum(axis=0) - (turned**2).sum(axis=0), 0)
-    variance = spread[:, None] ** 2 + prior.noise[None]
+    variance = spread[:, None] ** 2 + noise[None]
     # log likelihood of each voxel's responses under each variance of the noise
-    fit = (turned**2).T @ (1 / variance) + rest[:, None] / prior.noise[None]
-    volume = np.log(variance).sum(axis=0) + (len(x) - len(spread)) * np.log(prior.noise)
+    fit = (turned**2).T @ (1 / variance) + rest[:, None] / noise[None]
+    volume = np.log(variance).sum(axis=0) + (len(design) - len(spread)) * np.log(noise)
     odds = softmax(-0.5 * (fit + volume), axis=1)
     return np.asarray(right.T @ (spread[:, None] * turned * (odds @ (1 / variance).T).T))

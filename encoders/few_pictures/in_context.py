@@ -16,11 +16,17 @@ from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.seeds import derive_seed
-from calcarine.encoders.few_pictures.empirical_bayes import LinearVoxels, posterior_weights
+from calcarine.encoders.few_pictures.empirical_bayes import (
+    LinearVoxels,
+    posterior_in_axes,
+    posterior_weights,
+)
 from calcarine.encoders.few_pictures.in_context_network import InContextNetwork, InContextShape
 from calcarine.encoders.few_pictures.weight_prior import (
+    VoxelPosteriors,
     WeightPrior,
     fit_weight_prior,
+    voxel_posteriors,
     with_constant,
 )
 from calcarine.encoders.training import Epoch, History, TrainingPlan, train
@@ -55,6 +61,9 @@ class InContextEncoder:
 
     It works in the axes of an empirical-Bayes prior and begins from that prior's posterior mean,
     so that what it learns is what a normal distribution of weights does not know: kinds of voxels.
+    It trains on simulated voxels: weights that a person's trials leave possible, pictures that the
+    person saw, new noise each time. The measured responses themselves are few and mostly noise;
+    they choose the epoch.
 
     Parameters
     ----------
@@ -111,8 +120,8 @@ class InContextEncoder:
         self.prior_ = fit_weight_prior(chosen)
         self.network_ = self._make(len(self.prior_.mean))
         tasks = [_Tasks.of(person, self.prior_) for person in people]
-        owner = np.repeat(np.arange(len(tasks)), [t.responses.shape[1] for t in tasks])
-        voxel = np.concatenate([np.arange(t.responses.shape[1]) for t in tasks])
+        owner = np.repeat(np.arange(len(tasks)), [t.residual.shape[1] for t in tasks])
+        voxel = np.concatenate([np.arange(t.residual.shape[1]) for t in tasks])
 
         def batch_loss(batch: np.ndarray, epoch: Epoch) -> Tensor:
             parts = [
@@ -152,19 +161,21 @@ class InContextEncoder:
         most = min(most, len(task.train) - 2)
         n_pictures = round(float(np.exp(rng.uniform(np.log(fewest), np.log(most)))))
         order = rng.permutation(task.train)
-        queries = order[n_pictures : n_pictures + _N_QUERIES]
-        return task.error(self.network_, order[:n_pictures], queries, voxels)
+        shown, asked = order[:n_pictures], order[n_pictures : n_pictures + _N_QUERIES]
+        weights = task.posteriors.draw(voxels, rng)
+        signal = task.design @ weights
+        noise = np.sqrt(task.posteriors.noise[voxels]) * rng.standard_normal(signal.shape)
+        return task.error(self.network_, shown, asked, signal + noise, signal)
 
     def _held_out(self, task: "_Tasks") -> float:
-        """Error on validation trials, with the same contexts in every epoch."""
+        """Error on measured validation trials, with the same contexts in every epoch."""
         rng = np.random.default_rng(derive_seed(self.plan.seed, "validation"))
-        voxels = rng.permutation(task.responses.shape[1])[:_VOXELS_AT_A_TIME]
+        voxels = rng.permutation(task.residual.shape[1])[:_VOXELS_AT_A_TIME]
+        measured = task.residual[:, voxels]
         counts = [n for n in _VALIDATION_COUNTS if n <= len(task.train)]
-        errors = [
-            task.error(self.network_, rng.permutation(task.train)[:n], task.held, voxels).mean()
-            for n in counts
-        ]
-        return float(np.mean([float(error) for error in errors]))
+        contexts = [rng.permutation(task.train)[:n] for n in counts]
+        errors = [task.error(self.network_, c, task.held, measured, measured) for c in contexts]
+        return float(np.mean([float(error.mean()) for error in errors]))
 
     def read(self, features: np.ndarray, targets: np.ndarray) -> LinearVoxels:
         """Give the weights of voxels that were never trained on.
@@ -246,35 +257,36 @@ class InContextEncoder:
 class _Tasks:
     """One person's voxels in the axes of the prior."""
 
-    raw: np.ndarray
-    targets: np.ndarray
-    features: Tensor
-    responses: Tensor
+    design: np.ndarray
+    residual: np.ndarray
+    posteriors: VoxelPosteriors
+    noise: np.ndarray
     train: np.ndarray
     held: np.ndarray
-    prior: WeightPrior
 
     @classmethod
     def of(cls, person: Person, prior: WeightPrior) -> "_Tasks":
-        design = with_constant(person.features)
-        features = torch.from_numpy((design @ prior.factor).astype(np.float32))
-        residual = person.responses - (design @ prior.mean)[:, None]
-        rows = np.flatnonzero(~person.is_validation), np.flatnonzero(person.is_validation)
-        responses = torch.from_numpy(residual.astype(np.float32))
-        return cls(person.features, person.responses, features, responses, *rows, prior)
+        x = with_constant(person.features)
+        train, held = np.flatnonzero(~person.is_validation), np.flatnonzero(person.is_validation)
+        known = voxel_posteriors(person.features[train], person.responses[train], prior)
+        residual = person.responses - (x @ prior.mean)[:, None]
+        return cls(x @ prior.factor, residual, known, prior.noise, train, held)
 
     def error(
         self,
         network: InContextNetwork,
-        context: np.ndarray,
-        queries: np.ndarray,
-        voxels: np.ndarray,
+        shown: np.ndarray,
+        asked: np.ndarray,
+        responses: np.ndarray,
+        truth: np.ndarray,
     ) -> Tensor:
-        """Mean squared error of each voxel, shape (n_voxels,)."""
-        targets = self.targets[np.ix_(context, voxels)]
-        start = posterior_weights(self.raw[context], targets, self.prior).T.astype(np.float32)
-        shown = self.responses[context][:, voxels].T
-        weights = network(self.features[context], shown, torch.from_numpy(start))
-        predicted = self.features[queries] @ weights.T
-        asked = self.responses[queries][:, voxels]
-        return functional.mse_loss(predicted, asked, reduction="none").mean(dim=0)
+        """Mean squared error of each voxel on the pictures `asked`, shape (n_voxels,)."""
+        start = posterior_in_axes(self.design[shown], responses[shown], self.noise)
+        context, queries = _single(self.design[shown]), _single(self.design[asked])
+        weights = network(context, _single(responses[shown].T), _single(start.T))
+        wanted = _single(truth[asked])
+        return functional.mse_loss(queries @ weights.T, wanted, reduction="none").mean(dim=0)
+
+
+def _single(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

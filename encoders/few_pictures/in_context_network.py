@@ -25,7 +25,7 @@ class InContextShape:
         Of the blocks' outputs.
     """
 
-    width: int = 64
+    width: int = 32
     n_blocks: int = 2
     n_heads: int = 4
     dropout: float = 0.0

@@ -86,6 +86,49 @@ def fit_weight_prior(
 
 
 @dataclass(frozen=True)
+class VoxelPosteriors:
+    """What all trials of a person tell of the weights of each voxel, in the prior's axes.
+
+    Attributes
+    ----------
+    mean
+        Shape (n_features + 1, n_units).
+    axes, variance
+        Axes that all voxels share, shape (n_features + 1, n_features + 1), and the variance of each
+        voxel along them, shape (n_features + 1, n_units).
+    noise
+        Variance of each voxel's noise, shape (n_units,).
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    variance: np.ndarray
+    noise: np.ndarray
+
+    def draw(self, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw weights that the trials leave possible, shape (n_features + 1, len(units))."""
+        spread = np.sqrt(self.variance[:, units]) * rng.standard_normal(
+            (len(self.mean), len(units))
+        )
+        return np.asarray(self.mean[:, units] + self.axes @ spread)
+
+
+def voxel_posteriors(
+    features: np.ndarray, responses: np.ndarray, prior: WeightPrior, n_iterations: int = 10
+) -> VoxelPosteriors:
+    """Give the distribution of each voxel's weights and its noise, given a person's trials."""
+    sums = _Sums.of(features, responses)
+    noise = np.full(sums.moments.shape[1], np.median(prior.noise))
+    for _ in range(n_iterations):
+        noise = sums.noise(sums.posterior(prior.mean, prior.factor, noise))
+    values, axes = np.linalg.eigh(prior.factor.T @ sums.gram @ prior.factor)
+    variance = noise / (np.maximum(values, 0)[:, None] + noise)
+    drive = prior.factor.T @ (sums.moments - (sums.gram @ prior.mean)[:, None])
+    mean = axes @ (variance / noise * (axes.T @ drive))
+    return VoxelPosteriors(mean, axes, variance, noise)
+
+
+@dataclass(frozen=True)
 class _Posterior:
     """Means of the voxels' weights, the sum of their covariances, and each one's traces."""
 

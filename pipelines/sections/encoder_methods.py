@@ -49,7 +49,8 @@ def _trial_bands(section: BandedEncoderSection) -> str:
 def _joint_encoder(section: JointEncoderSection) -> str:
     return (
         f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
-        f"products of the first {section.n_axes} principal axes of each, found in training trials"
+        f"products of the first {section.n_axes} principal axes of the former with the first "
+        f"{section.n_caption_axes} of what the latter says beyond it, found in training trials"
     )
 
 

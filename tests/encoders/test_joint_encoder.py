@@ -8,6 +8,7 @@ from calcarine.encoders.joint_axes import JointAxes
 from calcarine.encoders.joint_encoder import JointEncoder
 from calcarine.encoders.pretrained import load_pretrained
 from calcarine.encoders.ridge.banded import BandedSettings
+from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 
 CARD = {"data": "x", "licence": "CC0", "split": "none", "preprocessing": "none", "seed": "0"}
@@ -30,18 +31,20 @@ def fitted(rng):
     features, responses = planted(rng)
     units = pd.DataFrame({"i": range(4), "j": 0, "k": 0})
     settings = BandedSettings(n_candidates=5, n_refinements=1)
-    encoder = JointEncoder(BANDS, SIDECARS, units, 6, 5, settings)
+    encoder = JointEncoder(BANDS, SIDECARS, units, (6, 4), 5, settings)
     return encoder.fit(features, responses, np.arange(len(features)))
 
 
 def test_axes_are_principal_and_products_are_all_pairs(rng):
     features = rng.normal(size=(200, 10)) @ rng.normal(size=(10, 10))
-    axes = JointAxes.fit(features, (6, 4), 3)
+    axes = JointAxes.fit(features, (6, 4), (3, 3))
     extended = axes.extend(features)
     assert extended.shape == (200, 10 + 9)
     centred = features - features.mean(axis=0)
+    ridge = solve_ridge(centred[:, :6].astype(np.float32), centred[:, 6:].astype(np.float32))
     u, _, _ = np.linalg.svd(centred[:, :6], full_matrices=False)
-    v, _, _ = np.linalg.svd(centred[:, 6:], full_matrices=False)
+    beyond = centred[:, 6:] - centred[:, :6] @ ridge.coef
+    v, _, _ = np.linalg.svd(beyond, full_matrices=False)
     expected = 200 * u[:, 1] * v[:, 2]
     found = extended[:, 10 + 1 * 3 + 2]
     assert abs(np.corrcoef(found, expected)[0, 1]) == pytest.approx(1, abs=1e-4)
@@ -50,10 +53,23 @@ def test_axes_are_principal_and_products_are_all_pairs(rng):
 
 def test_axes_come_from_training_trials_alone(rng):
     features = rng.normal(size=(50, 10))
-    axes = JointAxes.fit(features, (6, 4), 3)
+    axes = JointAxes.fit(features, (6, 4), (3, 3))
     test = rng.normal(size=(5, 10))
     together, alone = axes.extend(test), axes.extend(test[:1])
     np.testing.assert_allclose(alone[0], together[0], atol=1e-6)
+
+
+def test_what_the_picture_tells_is_no_axis_of_the_caption(rng):
+    """A caption that repeats the picture loudly and adds one quiet thing has that as its axis."""
+    picture = rng.normal(size=(600, 6))
+    added = rng.normal(size=600)
+    caption = np.column_stack([5 * picture[:, :3], 0.5 * added])
+    axes = JointAxes.fit(np.hstack([picture, caption]), (6, 4), (2, 1))
+    new = rng.normal(size=(50, 6)), rng.normal(size=50)
+    shown = np.hstack([new[0], 5 * new[0][:, :3], 0.5 * new[1][:, None]])
+    product = axes.extend(shown)[:, 10]
+    seen = (new[0] - axes.means[:6]) @ axes.axes[0][:, 0]
+    assert abs(np.corrcoef(product, seen * new[1])[0, 1]) > 0.97
 
 
 def test_the_product_is_predicted_where_no_sum_can(fitted, rng):
@@ -80,4 +96,4 @@ def test_saved_and_loaded_it_is_the_same(fitted, tmp_path, rng):
 
 def test_three_embeddings_are_refused(rng):
     with pytest.raises(CalcarineError, match="takes two embeddings"):
-        JointAxes.fit(rng.normal(size=(9, 6)), (2, 2, 2), 2)
+        JointAxes.fit(rng.normal(size=(9, 6)), (2, 2, 2), (2, 2))

@@ -7,7 +7,8 @@ from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import write_stimuli
 from calcarine.pipelines.config import parse_config
-from calcarine.pipelines.embed import concept_codes, run
+from calcarine.pipelines.embed import run
+from calcarine.pipelines.table_codes import column_codes, concept_codes
 
 
 @pytest.fixture
@@ -100,3 +101,19 @@ def test_unknown_embedding(config):
 def test_one_concept_is_too_few():
     with pytest.raises(CalcarineError, match=r"concepts \['face'\]; codes need two"):
         concept_codes(pd.Series(["face", "n/a", "face"]))
+
+
+def test_column_codes_lay_words_and_numbers_side_by_side():
+    table = pd.DataFrame(
+        {"colour": ["red", "blue", "red", "n/a"], "x": ["1", "3", "2", "2"], "same": 4.0}
+    )
+    codes, names = column_codes(table, ["x", "colour", "same"])
+    assert names == ["x", "colour=blue", "colour=red", "same"]
+    np.testing.assert_allclose(codes[:3, 0], np.array([-1, 1, 0]) * np.sqrt(2), rtol=1e-6)
+    assert codes[:3, 1].tolist() == [0, 1, 0]
+    assert codes[:3, 3].tolist() == [0, 0, 0]
+    assert np.isnan(codes[3]).all()
+    with pytest.raises(CalcarineError, match=r"column-codes of \['size'\]: stimuli.tsv has"):
+        column_codes(table, ["size"])
+    with pytest.raises(CalcarineError, match="Name some of them"):
+        column_codes(table, [])

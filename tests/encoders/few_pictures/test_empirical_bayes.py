@@ -6,6 +6,7 @@ from calcarine.encoders.few_pictures.empirical_bayes import empirical_bayes_ridg
 from calcarine.encoders.few_pictures.weight_prior import (
     WeightPrior,
     fit_weight_prior,
+    voxel_posteriors,
     with_constant,
 )
 from calcarine.encoders.ridge.solver import solve_ridge
@@ -89,3 +90,19 @@ def test_people_need_the_same_features(rng):
     people = [(rng.normal(size=(9, n)), rng.normal(size=(9, 2))) for n in (3, 4)]
     with pytest.raises(CalcarineError, match=r"got 2 with \[3, 4\] features"):
         fit_weight_prior(people)
+
+
+def test_posteriors_are_those_of_the_formula(planted, rng):
+    x, y, _ = voxels(planted, 30, 3, rng)
+    found = voxel_posteriors(x, y, planted)
+    design = with_constant(x) @ planted.factor
+    residual = y - (with_constant(x) @ planted.mean)[:, None]
+    for unit in range(3):
+        precision = design.T @ design / found.noise[unit] + np.eye(N_FEATURES + 1)
+        mean = np.linalg.solve(precision, design.T @ residual[:, unit] / found.noise[unit])
+        np.testing.assert_allclose(found.mean[:, unit], mean, atol=1e-6)
+        covariance = (found.axes * found.variance[:, unit]) @ found.axes.T
+        np.testing.assert_allclose(covariance, np.linalg.inv(precision), atol=1e-6)
+    drawn = found.draw(np.zeros(4000, dtype=int), rng)
+    covariance = (found.axes * found.variance[:, 0]) @ found.axes.T
+    np.testing.assert_allclose(np.cov(drawn), covariance, atol=0.08)
