@@ -84,17 +84,21 @@ def model_problems(config: Config) -> list[str]:
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
     from calcarine.pipelines.embed import CODES
+    from calcarine.pipelines.given_embeddings import GIVEN, read_given
 
     problems = []
     for name, section in config.embeddings.items():
         if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
+            if section.model.startswith(GIVEN):
+                read_given(section, name)
+                continue
             model = load_embedding_model(section.model, section.layer, section.pooling)
             if section.input == "captions":
                 model.embed_texts(["a picture"])
         except CalcarineError as error:
-            problems.append(f"embeddings.{name}: {error}")
+            problems.append(f"embeddings.{name}: {str(error).removeprefix(f'embeddings.{name}: ')}")
     for name, chosen in config.reconstruct.items():
         try:
             generator_source(chosen.generator)
