@@ -9,7 +9,7 @@ import pandas as pd
 from calcarine.data.atomic import new_file
 from calcarine.data.digests import picture_sha, text_sha
 from calcarine.data.errors import CalcarineError
-from calcarine.data.tables import MISSING, read_table
+from calcarine.data.tables import read_table
 
 STIMULUS_COLUMNS = ("stimulus_id", "file", "concept", "captions")
 NO_PICTURE = "n/a"
@@ -84,7 +84,7 @@ def parse_captions(text: str, where: str) -> list[str]:
 def _check_name(table: Path, name: str, row: int) -> None:
     """Refuse a stimulus_id that could not be told apart or shown in a message."""
     wrong = None
-    if name in MISSING:
+    if name in ("", NO_PICTURE):
         wrong = "is empty"
     elif not name.isprintable():
         wrong = "holds control characters"
