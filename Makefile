@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-slurm lint clean
+.PHONY: install demo test test-slurm test-kills lint clean
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ test: install lint
 # retries, scancel, kill, resume
 test-slurm: install
 	$(BIN)/python -m pytest -m slurm -q tests/pipelines/test_slurm.py
+
+# a whole run, killed 25 times at random moments, ends with the bytes of a calm one
+test-kills: install
+	$(BIN)/python -m pytest -m kills -q -s tests/pipelines/test_kills.py
 
 lint: install
 	$(BIN)/ruff check .

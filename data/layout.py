@@ -131,6 +131,11 @@ class Layout:
         """Folder of the report's figures."""
         return self.subject(subject) / "figures"
 
+    @property
+    def efficiency(self) -> Path:
+        """What jobs asked for and used, as a page."""
+        return self.out / "logs" / "efficiency.html"
+
     def log(self, step: str, name: str) -> Path:
         """Log of a job."""
         return self.out / "logs" / step / f"{name}.log"

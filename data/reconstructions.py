@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_folder
+from calcarine.data.atomic import new_folder, reserve
 from calcarine.data.errors import CalcarineError
 
 RECONSTRUCTION_COLUMNS = ("item", "stimulus_id", "concept", "fold", "n_repeats", "seed", "controls")
@@ -76,6 +76,7 @@ def write_reconstructions(
         out = np.lib.format.open_memmap(
             temporary / "pictures.npy", "w+", np.uint8, (len(conditions), *targets.shape)
         )
+        reserve(temporary / "pictures.npy")
         written = Reconstructions(out, targets, items, sidecar)
         for row, (name, drawn) in enumerate(zip(conditions, pictures, strict=True)):
             out[row, written.made(name)] = drawn

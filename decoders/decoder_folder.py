@@ -13,6 +13,7 @@ from calcarine.data.responses import units_sha
 from calcarine.data.scaling import Scaler, load_scaler
 from calcarine.decoders.contrastive import ContrastiveDecoder
 from calcarine.decoders.decoding_trials import Decoder
+from calcarine.decoders.direction_ridge import DirectionRidge
 from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
@@ -22,6 +23,7 @@ from calcarine.decoders.unit_weights import WEIGHTED, WeightedUnits
 KIND = "decoder"
 DECODERS: dict[str, type[Decoder]] = {
     "ridge": RidgeDecoder,
+    "direction-ridge": DirectionRidge,
     "lda": LdaDecoder,
     "svm": SvmDecoder,
     "contrastive": ContrastiveDecoder,

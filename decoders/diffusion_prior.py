@@ -6,15 +6,18 @@ channel, fitted on validation trials, says how a decoder's prediction follows fr
 never sees predictions for trials that the decoder was trained on, which are too good.
 """
 
+import json
 import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.training import Epoch, TrainingPlan, train
@@ -147,10 +150,14 @@ class DiffusionPrior:
         Size.
     plan
         How long and how fast to train.
+    checkpoint
+        Folder that an interrupted training goes on from; without it, it starts again.
     """
 
-    def __init__(self, shape: PriorShape, plan: TrainingPlan) -> None:
-        self.shape, self.plan = shape, plan
+    def __init__(
+        self, shape: PriorShape, plan: TrainingPlan, checkpoint: Path | None = None
+    ) -> None:
+        self.shape, self.plan, self.checkpoint = shape, plan, checkpoint
 
     def fit(self, targets: np.ndarray, channel: Channel) -> Self:
         """Train on embeddings of training stimuli.
@@ -181,8 +188,14 @@ class DiffusionPrior:
             found = self.network_(noisy, brain, is_told, level)
             return (found - wanted).square().mean()
 
-        train(self.network_, len(clean), batch_loss, None, self.plan)
+        key = "" if self.checkpoint is None else self._key(targets, channel)
+        train(self.network_, len(clean), batch_loss, None, self.plan, self.checkpoint, key)
         return self
+
+    def _key(self, targets: np.ndarray, channel: Channel) -> str:
+        told = json.dumps([asdict(self.shape), asdict(self.plan)], sort_keys=True)
+        arrays = (targets, channel.gain, channel.offset, channel.noise_root)
+        return text_sha(" ".join([told, *(array_sha(a) for a in arrays)]))
 
     def _inside(self, values: Tensor) -> Tensor:
         return (values - torch.from_numpy(self.mean_)) / self.scale_

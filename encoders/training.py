@@ -20,7 +20,9 @@ from calcarine.data.checkpoints import read_checkpoint, remove_checkpoint, write
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
 
-_CHECKPOINT_EVERY_S = 20.0
+# checkpoints are written at this distance, or further apart where that took more of the time
+_CHECKPOINT_EVERY_S = 2.0
+_CHECKPOINT_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def train(
     key
         What the checkpoint belongs to (a hash of data and settings); another one is not resumed.
     every_s
-        Seconds between checkpoints; by default 20.
+        Seconds between checkpoints; by default 2, or more where writing them would take more than
+        2 % of the time.
 
     Returns
     -------
@@ -170,7 +173,7 @@ def train(
     history, best = History(), _copy(model)
     if checkpoint is not None:
         history, best = _resume(checkpoint, key, model, optimizer)
-    every_s = _CHECKPOINT_EVERY_S if every_s is None else every_s
+    wait_s = _CHECKPOINT_EVERY_S if every_s is None else every_s
     written = time.monotonic()
     epochs = range(len(history.train_loss), plan.n_epochs)
     with torch.random.fork_rng():
@@ -186,9 +189,12 @@ def train(
                 history.validation_loss.append(_finite(loss, "validation", number))
             if validation_loss is None or loss == min(history.validation_loss):
                 history.best_epoch, best = number, _copy(model)
-            if checkpoint is not None and time.monotonic() - written >= every_s:
+            if checkpoint is not None and time.monotonic() - written >= wait_s:
+                started = time.monotonic()
                 _write_state(checkpoint, key, model, optimizer, history, best)
                 written = time.monotonic()
+                if every_s is None:
+                    wait_s = max(_CHECKPOINT_EVERY_S, (written - started) / _CHECKPOINT_SHARE)
     model.load_state_dict(best)
     model.eval()
     if checkpoint is not None:

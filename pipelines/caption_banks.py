@@ -19,6 +19,9 @@ from calcarine.pipelines.config_captions import CaptionSection
 
 SHARD_ROWS = 65_536
 FAMILIES_FILE = "families.json"
+# cosine above which two embeddings are those of one picture; half precision costs 1e-6
+_SAME_COSINE = 0.9999
+_MIN_WORDS = 8
 
 
 def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
@@ -29,9 +32,63 @@ def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
     CalcarineError
         There is no such bank, or no training stimulus has a picture.
     """
-    if section.bank is not None:
-        return read_bank(section.bank)
-    return training_bank(config, subject, section)
+    if section.bank is None:
+        return training_bank(config, subject, section)
+    bank = read_bank(section.bank)
+    check_bank_leaks(config, subject, section, bank)
+    return bank
+
+
+def check_bank_leaks(config: Config, subject: str, section: CaptionSection, bank: Bank) -> None:
+    """Refuse a bank that holds test stimuli: their pictures, or their captions.
+
+    A picture is known by its embedding, because a bank may come without its pictures; captions by
+    all that is said about a stimulus, eight words at the least.
+
+    Raises
+    ------
+    CalcarineError
+        With the first entry and the test stimulus that it shows.
+    """
+    trials = read_trials(config.layout.trials(subject))
+    tested = sorted(
+        set(trials["stimulus_id"].iloc[np.concatenate([f.test for f in folds(trials)])])
+    )
+    pictures = read_embeddings(config.layout.embedding(config.encode[section.encoder].reads[0]))
+    bank.check_embedding(pictures.sidecar)
+    found = _shown_again(bank, np.asarray(pictures.flat[pictures.rows(pd.Series(tested))]))
+    leaks = [(entry, tested[row], "picture") for entry, row in found]
+    said = read_stimuli(config.stimuli).set_index("stimulus_id")["captions"]
+    keys = {_said_key(said[s]): s for s in tested if s in said.index}
+    for entry, captions in enumerate(bank.entries["captions"]):
+        if len(_said_key(captions)) >= _MIN_WORDS and _said_key(captions) in keys:
+            leaks.append((entry, keys[_said_key(captions)], "captions"))
+    if leaks:
+        entry, stimulus, what = leaks[0]
+        raise CalcarineError(
+            f"the leak check found {len(leaks)} entries of the bank {section.bank} that are test "
+            f"stimuli of sub-{subject}: entry {bank.entries['entry'].iloc[entry]!r} has the {what} "
+            f"of {stimulus!r}. Build the bank without them: `calcarine bank build --without "
+            f"{config.layout.trials(subject)}`."
+        )
+
+
+def _shown_again(bank: Bank, values: np.ndarray) -> list[tuple[int, int]]:
+    """Find entries with the embedding of a test stimulus: (entry, row of `values`)."""
+    known = np.flatnonzero(np.isfinite(values).all(axis=1))
+    units = values[known] / np.maximum(np.linalg.norm(values[known], axis=1, keepdims=True), 1e-12)
+    found, start = [], 0
+    for shard in bank.shards:
+        rows = np.asarray(shard, dtype=np.float32)
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        for entry, row in np.argwhere(rows @ units.T > _SAME_COSINE):
+            found.append((start + int(entry), int(known[row])))
+        start += len(rows)
+    return found
+
+
+def _said_key(captions: list[str]) -> tuple[str, ...]:
+    return tuple(word for text in sorted(captions) for word in text.casefold().split())
 
 
 def training_bank(config: Config, subject: str, section: CaptionSection) -> Bank:

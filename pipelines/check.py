@@ -158,14 +158,44 @@ def _bids(config: Config) -> Found:
         found, extent = RECORDINGS[config.recording.modality](config, subject)
         problems += [f"sub-{subject}: {text}" for text in found]
         extents += [extent] if extent is not None else []
+    if not problems:
+        problems = _recording_problems(config)
     return list(dict.fromkeys(problems)), extents
+
+
+def _recording_problems(config: Config) -> list[str]:
+    """Look for one recording, or one person, under two names, over all subjects."""
+    from calcarine.pipelines.leak_check import check_people, recording_copies
+
+    find = FINDERS.get(config.recording.modality, lambda config, subject: [])
+    problems = recording_copies(r for s in config.subjects for r in find(config, s))
+    try:
+        for decoder in config.decode.values():
+            check_people(config, decoder.held_out_subjects)
+    except CalcarineError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _fmri_recordings(config: Config, subject: str) -> list[tuple[str, Path]]:
+    from calcarine.data.fmri_trials import runs_of
+    from calcarine.pipelines.prepare import fmri_reading
+
+    return [(run.name, run.bold[0]) for run in runs_of(fmri_reading(config, subject))]
+
+
+def _meeg_recordings(config: Config, subject: str) -> list[tuple[str, Path]]:
+    from calcarine.data.meeg.trials import recordings_of
+    from calcarine.pipelines.meeg_reading import meeg_reading
+
+    return [(run.name, run.recording) for run in recordings_of(meeg_reading(config, subject))]
 
 
 def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     from calcarine.data.fmri import check_choice_of_shapes, open_space, response_window_s
     from calcarine.data.fmri_check import find_problems
     from calcarine.data.fmri_trials import read_fmri_trials
-    from calcarine.data.leaks import find_leaks
+    from calcarine.pipelines.leak_check import split_leaks
     from calcarine.pipelines.prepare import declare_split, fmri_reading
 
     reading = fmri_reading(config, subject)
@@ -175,7 +205,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     try:
         trials = declare_split(trials, config.split, config.seed)
         window = response_window_s(reading.responses, trials)
-        problems += find_leaks(trials, config.split.disjoint, window)
+        problems += split_leaks(config, trials, window)
         check_choice_of_shapes(reading.responses, trials)
     except CalcarineError as error:
         problems.append(str(error))
@@ -215,6 +245,29 @@ def _kriegeskorte92(config: Config) -> Found:
     return problems, [Extent(2, 184, 92, 92, 0.1)] * len(config.subjects)
 
 
+# of a picture that the source step stores; those of other releases stay where they are
+PICTURE_MB = {"nsd": 0.35}
+
+
+def _betas(config: Config) -> Found:
+    from calcarine.pipelines.betas import open_betas
+
+    problems, extents = [], []
+    for subject in config.subjects:
+        try:
+            found = open_betas(config, subject)
+        except CalcarineError as error:
+            problems.append(f"sub-{subject}: {error}")
+            continue
+        n_trials, n_units = len(found.events), len(found.units)
+        run_mb = max(found.session_sizes) * n_units * 4 / 1e6
+        n_stimuli = found.events["stimulus_id"].nunique()
+        pictures_mb = PICTURE_MB.get(config.source.kind, 0.0) * n_stimuli
+        sizes = (len(found.sessions), n_trials, n_units, n_stimuli, run_mb)
+        extents.append(Extent(*sizes, made_mb=pictures_mb))
+    return list(dict.fromkeys(problems)), extents
+
+
 SOURCES: dict[str, Callable[[Config], Found]] = {
     "kriegeskorte92": _kriegeskorte92,
     "phantom": _phantom,
@@ -223,6 +276,9 @@ SOURCES: dict[str, Callable[[Config], Found]] = {
     "recordings": recordings_extents,
     "things-eeg2": release_problems,
     "things-meg": release_problems,
+    "nsd": _betas,
+    "generic-object-decoding": _betas,
+    "bold5000": _betas,
     "bids": _bids,
 }
 RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] = {
@@ -231,4 +287,9 @@ RECORDINGS: dict[str, Callable[[Config, str], tuple[list[str], Extent | None]]] 
     "eeg": meeg_extent,
     "meg": meeg_extent,
     "epochs": epochs_extent,
+}
+FINDERS: dict[str, Callable[[Config, str], list[tuple[str, Path]]]] = {
+    "fmri": _fmri_recordings,
+    "eeg": _meeg_recordings,
+    "meg": _meeg_recordings,
 }

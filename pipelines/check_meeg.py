@@ -54,8 +54,8 @@ def release_problems(config: Config) -> tuple[list[str], list[Extent]]:
 
 def meeg_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     """Walk through the recording of one subject."""
-    from calcarine.data.leaks import find_leaks
     from calcarine.data.meeg.check import find_problems
+    from calcarine.pipelines.leak_check import split_leaks
     from calcarine.pipelines.meeg_reading import meeg_reading
     from calcarine.pipelines.prepare import declare_split
 
@@ -66,7 +66,7 @@ def meeg_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]
     problems = list(found.problems)
     try:
         trials = declare_split(found.trials, config.split, config.seed)
-        problems += find_leaks(trials, config.split.disjoint, reading.epochs.span_s)
+        problems += split_leaks(config, trials, reading.epochs.span_s)
     except CalcarineError as error:
         problems.append(str(error))
     rate = (reading.resample_sfreq or found.runs[0].sfreq) / reading.epochs.decim
@@ -86,8 +86,8 @@ def meeg_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]
 
 def epochs_extent(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     """Read the epochs of one subject."""
-    from calcarine.data.leaks import find_leaks
     from calcarine.data.meeg.ready_epochs import read_epochs
+    from calcarine.pipelines.leak_check import split_leaks
     from calcarine.pipelines.prepare import declare_split
 
     recording = config.recording
@@ -98,7 +98,7 @@ def epochs_extent(config: Config, subject: str) -> tuple[list[str], Extent | Non
         )
         trials = declare_split(found.trials, config.split, config.seed)
         times = found.sidecar["times_s"]
-        problems = find_leaks(trials, config.split.disjoint, (times[0], times[-1]))
+        problems = split_leaks(config, trials, (times[0], times[-1]))
     except CalcarineError as error:
         return [str(error)], None
     size = found.values.nbytes / 1e6

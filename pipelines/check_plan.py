@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from calcarine.data.stored_rows import IN_MEMORY_BYTES
 from calcarine.pipelines.config import Config
 
 
@@ -23,6 +24,8 @@ class Extent:
         What deserves a look.
     channels
         Units table of sensors; None for voxels.
+    made_mb
+        What the `source` step writes for the subject beside what is counted from the rest.
     """
 
     n_runs: int
@@ -33,6 +36,7 @@ class Extent:
     n_times: int = 1
     warnings: tuple[str, ...] = ()
     channels: pd.DataFrame | None = None
+    made_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,14 @@ class Plan:
 
 
 # Seconds on one core, seen on the phantom: of starting a job, of a million values of a recording,
-# of a picture embedded once, of an epoch of 700 trials, of a generated picture.
+# of a picture embedded once, of an epoch of 700 trials, of a generated picture. Seen on a large
+# study (benchmarks/load.py): of a million responses in an encoder, from how many units on the
+# first layer of a network decides what an epoch takes.
 _JOB_S, _VALUES_S, _PICTURE_S, _EPOCH_S, _GENERATED_S = 6.0, 0.15, 0.02, 0.15, 0.25
+_RESPONSES_S, _WIDE_UNITS = 0.08, 4000
+# MB of a job without data; copies of responses that are held in memory (more stay on disk), and of
+# the test trials, a tenth, with their controls
+_BASE_MB, _COPIES, _TESTED_COPIES = 900, 3, 0.45
 
 
 def make_plan(config: Config, extents: list[Extent]) -> Plan:
@@ -78,16 +88,21 @@ def make_plan(config: Config, extents: list[Extent]) -> Plan:
     largest_mb = 4 * largest.n_trials * largest.n_units * largest.n_times / 1e6
     n_models = len(config.decode) + len(config.encode)
     jobs = n_subjects * (3 + n_models + len(config.reconstruct)) + len(config.embeddings)
+    width = max(1.0, largest.n_units * largest.n_times / _WIDE_UNITS)
     epochs = sum(getattr(d, "n_epochs", 0) for d in config.decode.values())
     pictures = 8 * n_stimuli * 0.1 * len(config.reconstruct)
     seconds = (
         jobs * _JOB_S
         + sum(e.n_runs * e.run_mb / 4 for e in extents) * _VALUES_S
         + n_stimuli * len(config.embeddings) * _PICTURE_S
-        + n_subjects * epochs * _EPOCH_S * largest.n_trials / 700
+        + values * len(config.encode) * _RESPONSES_S / 1e6
+        + n_subjects * epochs * _EPOCH_S * width * largest.n_trials / 700
         + n_subjects * pictures * _GENERATED_S
     )
     made = 4 * (values + n_models * 512 * sum(e.n_units for e in extents)) / 1e6
+    made += 0.2 * 4 * values * len(config.encode) / 1e6 + sum(e.made_mb for e in extents)
+    held_mb = min(largest_mb, IN_MEMORY_BYTES / 1e6)
+    fit_mb = _COPIES * held_mb + _TESTED_COPIES * largest_mb
     simulated = sum(e.n_runs * e.run_mb / 2 for e in extents)
     return Plan(
         reads=[f"{config.bids}: {sum(e.n_runs for e in extents)} runs of {n_subjects} subjects"],
@@ -101,7 +116,7 @@ def make_plan(config: Config, extents: list[Extent]) -> Plan:
         disk_mb=made
         + (simulated if config.source.kind.startswith("phantom") else 0)
         + 5 * n_subjects,
-        memory_mb=900 + 3 * max(largest.run_mb, largest_mb),
+        memory_mb=_BASE_MB + max(_COPIES * largest.run_mb, fit_mb),
         minutes=seconds / 60 / 2,
         warnings=_warnings(config, extents),
     )

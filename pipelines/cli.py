@@ -1,6 +1,7 @@
 """The command line. Everything heavy is imported by the command that needs it."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,16 +51,35 @@ def check(config: ConfigPath) -> None:
     typer.echo("\nNo problem found.")
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Root of a BIDS data set.")],
+    out: Annotated[Path | None, typer.Option(help="Configuration file to write.")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="fmri, eeg or meg, if there are more.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="BIDS task, of several.")] = None,
+) -> None:
+    """Look through a BIDS folder and write a commented configuration for it."""
+    from calcarine.pipelines.init import run as write_draft
+
+    draft = write_draft(folder, out, modality, task)
+    for note in draft.notes:
+        typer.echo(f"- {note}")
+    for line, why in draft.to_fill:
+        typer.echo(f"- {draft.path}, line {line}: fill in {why}", err=True)
+    typer.echo(f"\nWrote {draft.path}. Next: calcarine check {draft.path}")
+
+
 @app.command(context_settings=PASS_THROUGH)
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where the output tree goes.")] = Path("out/demo"),
 ) -> None:
-    """Run the phantom, offline, in minutes: ends with a report that opens in a browser."""
-    from calcarine.pipelines.workflow import WORKFLOW, run_workflow
+    """Run the phantom's fMRI, EEG and MEG, offline: ends with reports that open in a browser."""
+    from calcarine.pipelines.demo import run as run_demo
 
-    config = WORKFLOW / "config" / "phantom.yaml"
-    code = run_workflow(config, ["--config", f"out={out}", *context.args])
+    code = run_demo(out, context.args)
     if code == 0:
         typer.echo(f"\nOpen {(out / 'index.html').resolve().as_uri()} in a browser.")
     raise typer.Exit(code)
@@ -77,6 +97,10 @@ def step(
     if threads is not None:
         for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[variable] = str(threads)
+    if "SLURM_JOB_ID" in os.environ:  # the report of efficiency finds the job by this line
+        array = "{SLURM_ARRAY_JOB_ID}_{SLURM_ARRAY_TASK_ID}"
+        job = array if "SLURM_ARRAY_TASK_ID" in os.environ else "{SLURM_JOB_ID}"
+        typer.echo(f"Slurm job {job.format_map(os.environ)} on {platform.node()}")
     from calcarine.pipelines.config import load_config
     from calcarine.pipelines.steps import run_step
 

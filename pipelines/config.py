@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from calcarine.data.errors import CalcarineError
 from calcarine.data.layout import Layout
 from calcarine.pipelines.config_base import Label, Name, Section
+from calcarine.pipelines.config_betas import BetasRecording, TermsSource
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import (
     BidsSource,
@@ -37,7 +38,12 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[
-    FmriRecording | EegRecording | MegRecording | EpochsRecording | DissimilarityRecording,
+    FmriRecording
+    | BetasRecording
+    | EegRecording
+    | MegRecording
+    | EpochsRecording
+    | DissimilarityRecording,
     Field(discriminator="modality"),
 ]
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
@@ -145,6 +151,12 @@ class Config(Section):
         if (self.split.scheme == "none") != isinstance(self.recording, DissimilarityRecording):
             raise ValueError(
                 "split.scheme none belongs to recordings of dissimilarities, and to no other"
+            )
+        if isinstance(self.source, TermsSource) != isinstance(self.recording, BetasRecording):
+            raise ValueError(
+                f"source.kind is {self.source.kind} and recording.modality "
+                f"{self.recording.modality}; betas of a release (nsd, generic-object-decoding, "
+                "bold5000) and `modality: betas` belong together"
             )
         encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
         _all_in(encoders, list(self.encode), "encode")

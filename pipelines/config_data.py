@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calcarine.pipelines.config_base import Label, Section, Share
+from calcarine.pipelines.config_betas import (
+    Bold5000Source,
+    GenericObjectDecodingSource,
+    NsdSource,
+)
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
 from calcarine.pipelines.config_meeg import RecordingsSource, ThingsEeg2Source, ThingsMegSource
 
@@ -68,7 +73,7 @@ class PhantomMeegSource(Section):
         default_factory=dict, description="EEG: other montages of single subjects, by label"
     )
     amplitude: float = Field(
-        1.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
+        2.0, ge=0, description="Scale of all planted signal; 0 is noise and artefacts only"
     )
     artefacts: float = Field(1.0, ge=0, description="Scale of blinks, heart, mains, muscles")
 
@@ -89,7 +94,10 @@ Source = Annotated[
     | Kriegeskorte92Source
     | RecordingsSource
     | ThingsEeg2Source
-    | ThingsMegSource,
+    | ThingsMegSource
+    | NsdSource
+    | GenericObjectDecodingSource
+    | Bold5000Source,
     Field(discriminator="kind"),
 ]
 
@@ -214,6 +222,14 @@ class SplitSection(Section):
         description="For `by: declared`: events.tsv column that says train, test, validation or "
         "unused; for `leave-one-out` the group of each trial (n/a: unused)",
     )
-    disjoint: tuple[Literal["stimulus", "concept", "run", "session", "window"], ...] = Field(
-        ("stimulus",), description="What the leak check does not let stand on both sides"
+    disjoint: tuple[Literal["stimulus", "concept", "run", "session", "block", "window"], ...] = (
+        Field(
+            ("stimulus",),
+            description="What the leak check does not let stand on both sides, beside `by`",
+        )
+    )
+    allowed_pairs: tuple[tuple[str, str], ...] = Field(
+        (),
+        description="Pairs of stimuli that look alike, or of concepts that are spelled alike, and "
+        "are known to be different: the leak check lets them pass, and the report says so",
     )

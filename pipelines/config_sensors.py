@@ -107,6 +107,13 @@ class SensorContrastiveSection(DecoderSection):
         return self.hold_out if self.subjects == "all" else ()
 
 
+class DirectionRidgeSection(DecoderSection):
+    """Ridge with one α, chosen by the direction of held-out predictions."""
+
+    kind: Literal["direction-ridge"] = "direction-ridge"
+    n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
+
+
 class RiemannDecoderSection(DecoderSection):
     """Tangent space of trial covariances, then ridge (needs pyriemann)."""
 
@@ -127,7 +134,9 @@ class XdawnDecoderSection(DecoderSection):
     n_folds: int | None = Field(5, ge=2, description="Folds of the α search; null: one group out")
 
 
-SensorDecoder = SensorContrastiveSection | RiemannDecoderSection | XdawnDecoderSection
+SensorDecoder = (
+    SensorContrastiveSection | DirectionRidgeSection | RiemannDecoderSection | XdawnDecoderSection
+)
 
 # --- over time --------------------------------------------------------------------------------
 
@@ -136,7 +145,9 @@ class OverTimeSection(Section):
     """A linear decoder in windows that slide over the trial."""
 
     target: Name = Field(description="Embedding to predict")
-    kind: Literal["ridge", "lda"] = Field("ridge", description="Decoder in each window")
+    kind: Literal["ridge", "direction-ridge", "lda"] = Field(
+        "ridge", description="Decoder in each window"
+    )
     window_s: float = Field(0.05, gt=0, description="Length of a window in seconds")
     step_s: float = Field(0.025, gt=0, description="Time between windows in seconds")
     generalisation_step_s: float | None = Field(

@@ -8,6 +8,7 @@ from calcarine.decoders.contrastive import ContrastiveDecoder
 from calcarine.decoders.contrastive_loss import ContrastiveLoss
 from calcarine.decoders.contrastive_network import shape_of
 from calcarine.decoders.decoding_trials import Decoder
+from calcarine.decoders.direction_ridge import DirectionRidge
 from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.meeg.riemann import RiemannDecoder, XdawnDecoder
 from calcarine.decoders.residual_mlp import ResidualMlpShape
@@ -75,6 +76,7 @@ def _xdawn(section: XdawnDecoderSection, seed: int, checkpoint: Path) -> Decoder
 
 MAKERS: dict[str, Callable[[Any, int, Path], Decoder]] = {
     "ridge": _ridge,
+    "direction-ridge": lambda section, seed, checkpoint: DirectionRidge(section.n_folds),
     "lda": lambda section, seed, checkpoint: LdaDecoder(),
     "svm": lambda section, seed, checkpoint: SvmDecoder(),
     "contrastive": _contrastive,

@@ -36,6 +36,7 @@ from calcarine.pipelines.decoding_data import (
     SubjectData,
     all_trials,
     at_rows,
+    check_strangers,
     common_folds,
     subject_data,
 )
@@ -109,6 +110,7 @@ def decode_subjects(
     section, plan = _section(config, name, whom), scaling_plan(config)
     target = read_embeddings(config.layout.embedding(section.target))
     data = {subject: subject_data(config, subject, section, target) for subject in subjects}
+    check_strangers(config, data, section.held_out_subjects)
     n_repeats = {s: usual_repeats(d.trials, folds(d.trials)) for s, d in data.items()}
     by_fold = common_folds(config, data)
     work = folder.parent / f".{folder.name}.training"

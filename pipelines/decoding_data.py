@@ -15,6 +15,7 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_sensors import OverTimeSection
 from calcarine.pipelines.encoding_data import penalty_groups
+from calcarine.pipelines.leak_check import check_other_recordings, check_people
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,22 @@ def _check_shared(
                 f"sub-{subject} and test data of another subject: a shared decoder would know "
                 "them. Give all subjects the same split."
             )
+
+
+def check_strangers(
+    config: Config, data: dict[str, SubjectData], held_out: tuple[str, ...]
+) -> None:
+    """Refuse to hold out somebody whom the decoder is trained on under another label.
+
+    Raises
+    ------
+    CalcarineError
+        participants.tsv says so, or recordings of both are the same.
+    """
+    if held_out:
+        check_people(config, held_out)
+        values = {s: d.values for s, d in data.items()}
+        check_other_recordings(values, {s: d.trials for s, d in data.items()}, held_out)
 
 
 def all_trials(by_fold: dict[str, dict[str, Fold]]) -> dict[str, Fold]:

@@ -6,9 +6,11 @@ from calcarine.data.embeddings import read_embeddings
 from calcarine.data.predictions import read_predictions
 from calcarine.data.scores import Score
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.trials import read_trials
 from calcarine.decoders.decoder_folder import read_train_means
 from calcarine.decoders.decoding_scores import Scoring, combination_subsets, decoder_scores
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.leak_check import check_items
 
 
 def decoder_results(
@@ -34,8 +36,10 @@ def decoder_results(
     folder = layout.model(subject, f"decoder-{name}")
     if section.subjects == "all":
         folder = layout.group_model(f"decoder-{name}")
+    predictions = read_predictions(layout.prediction(subject, f"decoder-{name}"))
+    check_items(predictions.items, read_trials(layout.trials(subject)), f"decoder-{name}")
     return decoder_scores(
-        read_predictions(layout.prediction(subject, f"decoder-{name}")),
+        predictions,
         read_embeddings(layout.embedding(section.target)),
         read_train_means(folder),
         Scoring(

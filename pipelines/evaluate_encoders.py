@@ -13,6 +13,7 @@ from calcarine.data.time_scores import TimeScore
 from calcarine.encoders.encoding_metrics import encoder_scores
 from calcarine.encoders.sensor_metrics import sensor_scores
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.leak_check import check_items
 
 
 def sensor_ceilings(responses: Responses) -> np.ndarray | None:
@@ -55,6 +56,7 @@ def encoder_results(
         Rows of `metrics.tsv`, the units' scores, rows of `over_time.tsv`, and the predictions.
     """
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{name}"))
+    check_items(predictions.items, responses.trials, f"encoder-{name}")
     draws: tuple[Any, ...] = (
         config.seed,
         config.evaluate.n_bootstrap,

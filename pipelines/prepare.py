@@ -2,29 +2,37 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import write_json
+from calcarine.data.betas.ready_betas import (
+    BETAS_WINDOW_S,
+    betas_quality,
+    betas_trials,
+    write_betas,
+)
 from calcarine.data.block_averages import BlockModel
 from calcarine.data.dissimilarities import read_dissimilarities
 from calcarine.data.fmri import prepare_fmri, response_window_s
 from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
 from calcarine.data.glm import GlmModel
-from calcarine.data.leaks import check_leaks
 from calcarine.data.meeg.prepare import prepare_meeg
 from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
 from calcarine.data.meeg.ready_epochs import read_epochs
 from calcarine.data.meeg.trials import read_meeg_trials
 from calcarine.data.recorded_dissimilarities import profile_responses
-from calcarine.data.responses import write_responses
+from calcarine.data.responses import Responses, write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
+from calcarine.pipelines.betas import open_betas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
+from calcarine.pipelines.leak_check import allowed_notes, check_before_reading, check_responses
 from calcarine.pipelines.meeg_reading import meeg_reading
 
 
@@ -99,10 +107,9 @@ def _prepare_fmri(config: Config, subject: str) -> None:
     reading = fmri_reading(config, subject)
     runs, trials = read_fmri_trials(reading)
     trials = declare_split(trials, config.split, config.seed)
-    check_leaks(trials, config.split.disjoint, response_window_s(reading.responses, trials))
-    responses, quality = prepare_fmri(reading, runs, trials)
-    write_json(config.layout.quality(subject), quality)
-    write_responses(config.layout, subject, responses)
+    window = response_window_s(reading.responses, trials)
+    check_before_reading(config, trials, window, [(r.files.name, r.files.bold[0]) for r in runs])
+    _write(config, subject, *prepare_fmri(reading, runs, trials))
 
 
 def _prepare_dissimilarities(config: Config, subject: str) -> None:
@@ -123,10 +130,9 @@ def _prepare_meeg(config: Config, subject: str) -> None:
     reading = meeg_reading(config, subject)
     runs, trials = read_meeg_trials(reading)
     trials = declare_split(trials, config.split, config.seed)
-    check_leaks(trials, config.split.disjoint, meeg_window_s(reading))
-    responses, quality = prepare_meeg(reading, runs, trials)
-    write_json(config.layout.quality(subject), quality)
-    write_responses(config.layout, subject, responses)
+    recordings = [(run.files.name, run.files.recording) for run in runs]
+    check_before_reading(config, trials, meeg_window_s(reading), recordings)
+    _write(config, subject, *prepare_meeg(reading, runs, trials))
 
 
 def _prepare_epochs(config: Config, subject: str) -> None:
@@ -137,9 +143,25 @@ def _prepare_epochs(config: Config, subject: str) -> None:
     )
     trials = declare_split(responses.trials, config.split, config.seed)
     window = responses.sidecar["times_s"][0], responses.sidecar["times_s"][-1]
-    check_leaks(trials, config.split.disjoint, window)
-    write_json(config.layout.quality(subject), quality)
-    write_responses(config.layout, subject, replace(responses, trials=trials))
+    check_before_reading(config, trials, window, [])
+    _write(config, subject, replace(responses, trials=trials), quality)
+
+
+def _write(config: Config, subject: str, responses: Responses, quality: dict[str, Any]) -> None:
+    check_responses(responses.values, responses.trials)
+    warnings = [*quality.get("warnings", []), *allowed_notes(config)]
+    write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
+    write_responses(config.layout, subject, responses)
+
+
+def _prepare_betas(config: Config, subject: str) -> None:
+    found = open_betas(config, subject)
+    trials = declare_split(betas_trials(found, subject, config.stimuli), config.split, config.seed)
+    check_before_reading(config, trials, BETAS_WINDOW_S, [])
+    quality = betas_quality(found, subject)
+    warnings = [*quality.get("warnings", []), *allowed_notes(config)]
+    write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
+    write_betas(config.layout, subject, found, trials)
 
 
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
@@ -148,6 +170,7 @@ MODALITIES: dict[str, Callable[[Config, str], None]] = {
     "eeg": _prepare_meeg,
     "meg": _prepare_meeg,
     "epochs": _prepare_epochs,
+    "betas": _prepare_betas,
 }
 
 

@@ -8,6 +8,7 @@ from calcarine.data.atomic import write_json, write_text
 from calcarine.data.scores import bootstrap_interval, read_scores
 from calcarine.data.seeds import derive_seed
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.efficiency import write_efficiency
 from calcarine.pipelines.figures.intervals import interval_plot
 from calcarine.pipelines.page import Block, Figure, Figures, Table, Text, number, render
 from calcarine.pipelines.sections.geometry import bar_figures
@@ -21,7 +22,7 @@ _MEAN = "mean"
 
 
 def run(config: Config) -> None:
-    """Write `index.html` and `dataset_description.json`.
+    """Write `index.html`, `dataset_description.json` and `logs/efficiency.html`.
 
     Raises
     ------
@@ -30,6 +31,7 @@ def run(config: Config) -> None:
     """
     html = index_html(config)
     write_json(config.layout.description, description(config))
+    write_efficiency(config.layout, config.name)
     write_text(config.layout.index, html)
 
 

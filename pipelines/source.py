@@ -12,6 +12,7 @@ from calcarine.data.phantom.bids_fmri import write_shared, write_subject
 from calcarine.data.phantom.experiment import Experiment
 from calcarine.data.phantom.meeg import bids_meeg
 from calcarine.data.phantom.meeg.experiment import SensorExperiment
+from calcarine.pipelines import betas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import Haxby2001Source, PhantomMeegSource, PhantomSource
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
@@ -125,6 +126,7 @@ SOURCES: dict[str, Callable[[Config, str | None], None]] = {
     "recordings": _recordings,
     "things-eeg2": _things_eeg2,
     "things-meg": _things_meg,
+    **dict.fromkeys(betas.CONVERTERS, betas.convert),
     "bids": _nothing,
 }
 

@@ -17,6 +17,8 @@ from calcarine.data.stimuli import read_stimuli
 from calcarine.data.trial_assembly import assemble_trials
 
 EVENT_COLUMNS = ("session", "run", "onset", "duration", "stimulus_id")
+BETAS_WINDOW_S = (0.0, 0.0)
+"""A beta is of one trial: overlap of responses was the publisher's to undo."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,24 @@ def betas_trials(betas: ReadyBetas, subject: str, stimuli_path: Path) -> pd.Data
             f"sub-{subject} saw {len(unknown)} stimuli that {stimuli_path} does not have, the "
             f"first {unknown[0]!r}. Run the `source` step again."
         )
+    _check_order(betas.events, subject)
     events = betas.events.assign(concept=betas.events["stimulus_id"].map(concepts))
     runs = [
         (_Run(subject, str(session), str(run)), own.drop(columns=["session", "run"]))
         for (session, run), own in events.groupby(["session", "run"], sort=False)
     ]
     return assemble_trials(runs, stimuli, stimuli_path.parent, subject)
+
+
+def _check_order(events: pd.DataFrame, subject: str) -> None:
+    missing = [name for name in EVENT_COLUMNS if name not in events]
+    label = events["session"].astype(str) + "/" + events["run"].astype(str)
+    n_stretches = 1 + int((label != label.shift()).iloc[1:].sum())
+    if missing or n_stretches != label.nunique():
+        raise CalcarineError(
+            f"sub-{subject}: trials of {label.nunique()} runs come in {n_stretches} stretches, "
+            f"columns {missing} are missing; expected one run after the other."
+        )
 
 
 def write_betas(layout: Layout, subject: str, betas: ReadyBetas, trials: pd.DataFrame) -> None:
@@ -159,8 +173,3 @@ def _stream(path: Path, betas: ReadyBetas, subject: str) -> None:
                     f"and the mask say {(n_trials, shape[1])}. The release is not whole."
                 )
             file.write(np.ascontiguousarray(values, dtype="<f4").data)
-
-
-def one_code(values: np.ndarray, names: dict[int, str]) -> np.ndarray:
-    """Name the label of each unit; `n/a` where a label has no name or is not above 0."""
-    return np.array([names.get(int(v), "n/a") if v > 0 else "n/a" for v in values], dtype=object)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from calcarine.data.errors import CalcarineError
+from calcarine.decoders.bit_dropout import BitDropout
 from calcarine.decoders.network_inputs import NetworkInput, check_time_courses
 from calcarine.decoders.trunk import Trunk
 
@@ -119,7 +120,7 @@ class EegProject(OneMontage):
         own = next(iter(inputs.values()))
         body = nn.Sequential(
             nn.Flatten(),
-            nn.Dropout(shape.input_dropout),
+            BitDropout(shape.input_dropout),
             nn.Linear(own.n_units * own.n_times, shape.hidden_dim),
             ResidualHead(shape.hidden_dim, shape.dropout),
         )

@@ -10,6 +10,7 @@ import pandas as pd
 from calcarine.data.time_windows import Window, sliding_windows, window_means
 from calcarine.decoders.brain_items import BrainItems
 from calcarine.decoders.decoding_trials import Decoder, DecodingTrials
+from calcarine.decoders.direction_ridge import DirectionRidge
 from calcarine.decoders.lda import LdaDecoder
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 
@@ -23,7 +24,7 @@ class TimePlan:
     Attributes
     ----------
     kind
-        `ridge` to any embedding, `lda` to concept codes.
+        `ridge` or `direction-ridge` to any embedding, `lda` to concept codes.
     window_s, step_s
         Length of the sliding windows and time between them.
     generalisation_step_s
@@ -32,7 +33,7 @@ class TimePlan:
         Folds of the search for α.
     """
 
-    kind: Literal["ridge", "lda"]
+    kind: Literal["ridge", "direction-ridge", "lda"]
     window_s: float
     step_s: float
     generalisation_step_s: float | None
@@ -40,7 +41,11 @@ class TimePlan:
 
     def decoder(self) -> Decoder:
         """Make a decoder of one window."""
-        return LdaDecoder() if self.kind == "lda" else RidgeDecoder(self.n_folds)
+        if self.kind == "lda":
+            return LdaDecoder()
+        if self.kind == "direction-ridge":
+            return DirectionRidge(self.n_folds)
+        return RidgeDecoder(self.n_folds)
 
 
 def decode_over_time(

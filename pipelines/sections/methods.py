@@ -7,14 +7,9 @@ from typing import Any
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import BlockResponses, FmriRecording, GlmResponses
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
-from calcarine.pipelines.config_models import (
-    ContrastiveDecoderSection,
-    Decoder,
-    LdaDecoderSection,
-    RidgeDecoderSection,
-)
 from calcarine.pipelines.page import Block, References, Section, Text
 from calcarine.pipelines.sections.citations import CITATIONS
+from calcarine.pipelines.sections.decoder_methods import decoder_text, over_time_text
 from calcarine.pipelines.sections.encoder_methods import ENCODERS
 from calcarine.pipelines.sections.encoding import on_template
 from calcarine.pipelines.sections.sensor_methods import scaling_text, sensor_responses
@@ -32,6 +27,7 @@ def methods(record: SubjectRecord) -> Section:
         _ceilings(record),
         _encoding(config),
         _decoding(config),
+        _over_time(config),
         _reconstruction(config),
         _geometry(config),
         _statistics(record),
@@ -181,31 +177,24 @@ def _encoding(config: Config) -> str:
     )
 
 
-def _decoder(name: str, decoder: Decoder) -> str:
-    if isinstance(decoder, RidgeDecoderSection):
-        what = "ridge regression with a penalty for each target dimension [ridge]"
-    elif isinstance(decoder, LdaDecoderSection):
-        what = "linear discriminant analysis with shrinkage [ledoit]"
-    elif isinstance(decoder, ContrastiveDecoderSection):
-        what = (
-            f"a residual network ({decoder.n_blocks} blocks of width {decoder.hidden_dim}) with a "
-            "linear layer for each subject, trained contrastively [mindeye]: mixed responses "
-            "first [mixco], soft targets later [softclip]"
-        )
-    else:
-        what = "a linear support vector machine [svm]"
-    whom = "all subjects together" if decoder.subjects == "all" else "each subject"
-    return f"{name}: {what}, to {decoder.target}, fitted on {whom}"
-
-
 def _decoding(config: Config) -> str:
     if not config.decode:
         return ""
-    models = "; ".join(_decoder(name, decoder) for name, decoder in config.decode.items())
+    models = "; ".join(decoder_text(name, decoder) for name, decoder in config.decode.items())
     return (
         f"Decoders predict an embedding of the stimulus from the responses. {models}. Retrieval "
         "ranks the test stimuli by cosine similarity; ties are averaged, nothing is matched "
         "jointly over items."
+    )
+
+
+def _over_time(config: Config) -> str:
+    if not config.over_time:
+        return ""
+    told = "; ".join(over_time_text(name, o) for name, o in config.over_time.items())
+    return (
+        f"Decoding over time: {told}. A window holds the mean of its samples and never crosses "
+        "stimulus onset."
     )
 
 

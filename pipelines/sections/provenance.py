@@ -19,9 +19,11 @@ def provenance(record: SubjectRecord) -> Section:
             f"Seed {record.config.seed}; every step derives its own from it by hashing the seed "
             f"with the names of subject, step and model. {commit} Two runs of this configuration "
             "on one machine give this page byte by byte; what differs between runs (time, host, "
-            "and the time and memory that each step took) stands in provenance.json alone."
+            "and the time and memory that each step took) stands in provenance.json and on the "
+            "page of costs, which is written when all subjects are done."
         ),
         Link("Time, host and cost of each step", f"sub-{record.subject}/provenance.json"),
+        Link("What each job asked for and used", "logs/efficiency.html"),
         Fold("Configuration as resolved", [Code(known["configuration_yaml"])]),
         Fold("Versions", [Table("", ["package", "version"], list(known["versions"].items()), 2)]),
         Fold("Hashes (SHA-256)", [Table("", ["file", "hash"], list(known["hashes"].items()), 2)]),

@@ -19,6 +19,11 @@ def growing(amount):
     return of_attempt
 
 
+def gpus(sections):
+    """Ask for a GPU where a section trains a network; all jobs of a rule alike, as in an array."""
+    return int(any(section.kind not in CLOSED_FORM for section in sections.values()))
+
+
 def bids_subject(wildcards):
     """Name what stands for a subject's raw data: its folder, or the job that makes it."""
     if CONFIG.source.kind == "bids":

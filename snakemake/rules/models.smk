@@ -22,6 +22,7 @@ rule encode:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
+        gpu=gpus(CONFIG.encode),
     shell:
         "calcarine step encode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
@@ -47,7 +48,7 @@ rule decode:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
-        gpu=1,
+        gpu=gpus(CONFIG.decode),
     shell:
         "calcarine step decode {params.config} --subject {wildcards.subject} --name {wildcards.name}"
         " --threads {threads} > {log} 2>&1"
@@ -73,7 +74,7 @@ rule decode_group:
     resources:
         mem_mb=growing(6000),
         runtime=growing(120),
-        gpu=1,
+        gpu=gpus(CONFIG.decode),
     shell:
         "calcarine step decode-group {params.config} --name {wildcards.name} --threads {threads}"
         " > {log} 2>&1"
@@ -120,6 +121,7 @@ rule few_pictures:
     params:
         config=TREE.config,
         version=version("few-pictures"),
+    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),

@@ -87,6 +87,7 @@ rule index:
     output:
         TREE.index,
         TREE.description,
+        TREE.efficiency,
     log:
         TREE.log("index", "index"),
     params:

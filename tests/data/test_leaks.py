@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.leaks import check_leaks, find_leaks
+from calcarine.data.leaks import concept_key, find_leaks, refuse_leaks
 from calcarine.data.splits import leave_one_out
 
 WINDOW = (0.0, 10.0)
@@ -12,7 +12,7 @@ def table(rows):
     names = ["session", "run", "onset_s", "stimulus_id", "stimulus_sha", "concept", "split"]
     out = pd.DataFrame(rows, columns=names)
     out["trial_id"] = [f"t{i}" for i in range(len(out))]
-    return out.assign(subject="01")
+    return out.assign(subject="01", split_group=out["stimulus_sha"])
 
 
 CLEAN = [
@@ -26,7 +26,7 @@ ALL = ("stimulus", "concept", "run", "session", "window")
 
 def test_a_clean_split_has_no_leaks():
     assert find_leaks(table(CLEAN), ALL, WINDOW) == []
-    check_leaks(table(CLEAN), ALL, WINDOW)
+    refuse_leaks([])
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,41 @@ def test_the_check_stops_and_counts():
         ("9", "9", 100.0 * i, f"m{i}", f"M{i}", "x", s) for i in range(7) for s in ("train", "test")
     ]
     with pytest.raises(CalcarineError, match=r"(?s)found the same thing.*m0 = m0.*and 2 more"):
-        check_leaks(table([*CLEAN, *more]), ("stimulus",), WINDOW)
+        refuse_leaks(find_leaks(table([*CLEAN, *more]), ("stimulus",), WINDOW))
 
 
 def test_an_unknown_unit_is_named():
     with pytest.raises(CalcarineError, match=r"names \['day'\]"):
         find_leaks(table(CLEAN), ("day",), WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("Coffee Mug", "coffee_mug"), ("cats", "cat"), ("Café", "cafe"), ("tee-shirt", "teeshirt")],
+)
+def test_spellings_of_one_concept_have_one_key(name, other):
+    assert concept_key(name) == concept_key(other)
+
+
+@pytest.mark.parametrize(("name", "other"), [("bat1", "bat2"), ("glass", "glasses"), ("bus", "bu")])
+def test_different_concepts_have_different_keys(name, other):
+    assert concept_key(name) != concept_key(other)
+
+
+def test_a_group_of_the_split_may_not_straddle():
+    trials = table(CLEAN)
+    trials["split_group"] = ["g1", "g2", "g3", "g3"]
+    assert find_leaks(trials, (), WINDOW) == []
+    trials.loc[0, "split_group"] = "g3"
+    (leak,) = find_leaks(trials, (), WINDOW)
+    assert "split group g3 stands on both sides (test and training): trial t2 and trial t0" in leak
+
+
+def test_a_block_may_not_be_cut_and_its_neighbour_may():
+    rows = [("1", "1", 10.0 * i, f"s{i}", f"S{i}", c, "train") for i, c in enumerate("aaabbb")]
+    trials = table(rows)
+    trials.loc[3:, "split"] = "test"
+    assert find_leaks(trials, ("block",), WINDOW) == []
+    trials.loc[2, "split"] = "test"
+    (leak,) = find_leaks(trials, ("block",), WINDOW)
+    assert "a block of 3 trials of concept a stands on both sides" in leak

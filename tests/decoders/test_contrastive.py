@@ -154,6 +154,7 @@ def test_it_resumes_after_an_interruption(tmp_path, monkeypatch):
     train = {"01": planted(0, 120, "linear")}
     calm = ContrastiveDecoder(SHAPE, QUICK).fit(train)
     monkeypatch.setattr(training, "_CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(training, "_CHECKPOINT_SHARE", 1e6)
     real, calls = contrastive_loss.mse, []
 
     def fails_once(*arguments):

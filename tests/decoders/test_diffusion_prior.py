@@ -4,6 +4,7 @@ import torch
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.diffusion_prior import Channel, DiffusionPrior, PriorShape, signal_share
+from calcarine.encoders import training
 from calcarine.encoders.training import TrainingPlan
 
 DIM = 4
@@ -84,3 +85,29 @@ def test_too_little_to_fit_on_is_refused(fitted):
         Channel.fit(np.zeros((5, 3)), np.zeros((5, 3)))
     with pytest.raises(CalcarineError, match="2 seeds came for 3 items"):
         fitted.sample(np.zeros((3, DIM), np.float32), [1, 2])
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    plan = TrainingPlan(6, 64, 3e-3, 0.0, 6, seed=0)
+    truth, predicted, _ = gaussian(1, 200)
+    channel = Channel.fit(predicted, truth)
+    calm = DiffusionPrior(SHAPE, plan).fit(truth, channel)
+    monkeypatch.setattr(training, "_CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(training, "_CHECKPOINT_SHARE", 1e6)
+    real, calls = Channel.simulate, []
+
+    def fails_once(self, truth, noise):
+        calls.append(1)
+        if len(calls) == 10:  # in the fourth epoch of three batches
+            raise KeyboardInterrupt
+        return real(self, truth, noise)
+
+    monkeypatch.setattr(Channel, "simulate", fails_once)
+    prior = DiffusionPrior(SHAPE, plan, tmp_path / "work")
+    with pytest.raises(KeyboardInterrupt):
+        prior.fit(truth, channel)
+    assert (tmp_path / "work").is_dir()
+    prior.fit(truth, channel)
+    assert len(calls) == 10 + 9
+    for name, value in calm.network_.state_dict().items():
+        assert value.equal(prior.network_.state_dict()[name])

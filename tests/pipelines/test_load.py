@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures.sparse_study import (
+    lab_sections,
     trial_table,
     write_configuration,
     write_prepared,
+    write_sparse_nsd,
     write_stub_embedding,
 )
 
 from calcarine.data.predictions import read_predictions
 from calcarine.data.stored_rows import StoredRows
 from calcarine.pipelines import decode, encode
+from calcarine.pipelines.check import check_config
 from calcarine.pipelines.config import load_config
 
 BIDS = {"kind": "bids", "path": "nowhere"}
@@ -96,3 +99,34 @@ def test_rows_on_disk_give_the_results_of_rows_in_memory(random_study, monkeypat
     for folder, (in_memory, on_disk) in found.items():
         scale = in_memory.std()
         np.testing.assert_allclose(on_disk, in_memory, atol=2e-3 * scale, err_msg=folder)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    """Give the configuration of a sparse release: 8 subjects, 50,000 voxels, ten models each."""
+    folder = tmp_path_factory.mktemp("release")
+    write_sparse_nsd(folder, 8, (50, 50, 20))
+    source = {"kind": "nsd", "path": str(folder), "accept_terms": True}
+    subjects = [f"{n:02d}" for n in range(1, 9)]
+    sections = {"recording": {"modality": "betas"}, **lab_sections()}
+    return write_configuration(folder, subjects, source, **sections)
+
+
+def test_check_states_what_a_large_study_takes(release):
+    problems, plan = check_config(release)
+    assert problems == []
+    n_trials = 750 * (40 + 40 + 32 + 30 + 40 + 32 + 40 + 30)
+    assert any(f"{n_trials} trials, 50000 units" in line for line in plan.makes)
+    responses_mb = 4 * n_trials * 50_000 / 1e6
+    assert responses_mb < plan.disk_mb < 5 * responses_mb
+    # the fits hold neither all responses nor a copy of them
+    assert 900 < plan.memory_mb < 6000
+    assert plan.minutes > 60
+
+
+def test_dry_run_of_a_large_study_lists_every_job(release):
+    command = [sys.executable, "-m", "calcarine.pipelines.cli", "run", str(release), "-n"]
+    done = subprocess.run(command, cwd=release.parent, capture_output=True, text=True, check=True)
+    counts = dict(line.split()[:2] for line in done.stdout.splitlines() if len(line.split()) == 2)
+    # six encoders and four decoders of eight subjects
+    assert (counts["encode"], counts["decode"], counts["report"]) == ("48", "32", "8")

@@ -71,7 +71,10 @@ def test_the_page_loads_nothing_and_runs_nothing(page):
     policy = next(a for a in page.all("meta") if "http-equiv" in a)
     assert policy["content"].startswith("default-src 'none'")
     for link in page.all("a"):
-        assert re.match(r"#|https://doi\.org/|index\.html$|sub-01/provenance\.json$", link["href"])
+        assert re.match(
+            r"#|https://doi\.org/|index\.html$|sub-01/provenance\.json$|logs/efficiency\.html$",
+            link["href"],
+        )
 
 
 def test_markup_in_the_data_stays_text(rendered, page):

@@ -3,6 +3,7 @@ from safetensors.torch import load_file
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.phantom_autoencoder import autoencoder_trainer
+from calcarine.decoders.phantom_prefix import prefix_trainer
 from calcarine.decoders.phantom_unclip import unclip_examples, unet_trainer
 from calcarine.encoders.phantom_clip import build_clip, clip_trainer
 from calcarine.encoders.phantom_judge import judge_trainer
@@ -20,6 +21,7 @@ TRAINERS = {
     "judge": lambda: judge_trainer(0, n_steps=3, n_scenes=9, batch_size=5),
     "autoencoder": lambda: autoencoder_trainer(0, n_steps=3, n_scenes=9, batch_size=4),
     "unet": unet_of_few_scenes,
+    "prefix": lambda: prefix_trainer(build_clip(0), 0, n_steps=3, n_scenes=9, batch_size=4)[0],
 }
 
 

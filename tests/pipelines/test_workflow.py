@@ -10,6 +10,8 @@ import yaml
 from calcarine.data.errors import CalcarineError
 from calcarine.pipelines import steps
 from calcarine.pipelines.config import load_config
+from calcarine.pipelines.decoder_sections import MAKERS
+from calcarine.pipelines.encoder_sections import FITTERS
 from calcarine.pipelines.workflow import WORKFLOW, snakemake_command
 
 PHANTOM = WORKFLOW / "config" / "phantom.yaml"
@@ -60,10 +62,39 @@ def test_every_rule_of_the_cluster_says_what_it_needs():
     for name in set(rules) - local:
         for line in ("threads: ", "mem_mb=growing(", "runtime=growing(", "log:", "benchmark:"):
             assert line in rules[name], (name, line)
-    needs_gpu = {name for name, rule in rules.items() if "gpu=1" in rule}
-    assert needs_gpu == {"embed", "decode", "decode_group", "reconstruct", "caption"}
+    needs_gpu = {name for name, rule in rules.items() if "gpu=" in rule}
+    assert needs_gpu == {"embed", "encode", "decode", "decode_group", "reconstruct", "caption"}
     # platform and retries belong to the profile
     assert not re.search(r"partition|account|retries", text)
+
+
+def test_what_is_trained_is_no_closed_form():
+    solved = steps.CLOSED_FORM & {*FITTERS, *MAKERS}
+    assert solved == steps.CLOSED_FORM
+    trained = {*FITTERS, *MAKERS} - solved
+    assert {"contrastive", "sensor-contrastive", "roi-query", "read-out"} <= trained
+
+
+def test_only_rules_that_train_ask_for_a_gpu(tmp_path):
+    raw = yaml.safe_load(PHANTOM.read_text())
+    raw["decode"] = {"ridge-clip": {"kind": "ridge", "target": "clip"}}
+    for section in ("reconstruct", "caption", "few_pictures"):
+        raw.pop(section, None)
+    asked = {}
+    network = {"kind": "roi-query", "embeddings": ["clip-layer3"]}
+    sections = {"ridge": raw["encode"]["clip"], "roi-query": network}
+    for name, section in sections.items():
+        raw["encode"]["second"] = section
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(raw))
+        done = snakemake("-n", "--forceall", config=path, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found = re.findall(
+            r"^rule (\w+):\n(?:.+\n)*?    resources: (.*)$", done.stdout, re.MULTILINE
+        )
+        asked[name] = {rule for rule, told in found if re.search(r"\bgpu=1\b", told)}
+        assert {rule for rule, _ in found} > {"prepare", "encode", "decode"}
+    assert asked == {"ridge": {"embed"}, "roi-query": {"embed", "encode"}}
 
 
 def test_a_bundled_profile_takes_the_place_of_the_default():
@@ -87,6 +118,16 @@ def test_the_slurm_profile_is_understood(tmp_path):
         "-n", "--quiet", "--workflow-profile", str(WORKFLOW / "profiles" / "slurm"), cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_for_administrators_explains_every_line_of_the_profile():
+    profile = yaml.safe_load((WORKFLOW / "profiles" / "slurm" / "profile.yaml").read_text())
+    page = (WORKFLOW.parent / "docs" / "cluster-administrator.md").read_text()
+    lines = re.findall(r"^\| `([\w-]+)(?:: ([^`]*))?` \|", page, re.MULTILINE)
+    explained = {key: value for key, value in lines if key in profile or value}
+    assert set(profile) <= set(explained)
+    for key, value in explained.items():
+        assert not value or yaml.safe_load(value) == profile[key], key
 
 
 def test_settings_digest_follows_its_own_section_only(tmp_path):

@@ -65,7 +65,7 @@ class SensorExperiment:
     sensors: str = "mag"
     montage: str = "biosemi64"
     montages: dict[str, str] = field(default_factory=dict)
-    amplitude: float = 1.0
+    amplitude: float = 2.0
     artefacts: float = 1.0
     seed: int = 0
 
