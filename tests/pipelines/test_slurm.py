@@ -49,7 +49,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def bids(tmp_path_factory):
-    return make_small_recordings(tmp_path_factory.mktemp("recordings"))
+    return make_small_recordings(write_small_phantom(tmp_path_factory.mktemp("recordings")))
 
 
 def start(config, cwd):
