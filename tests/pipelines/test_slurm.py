@@ -40,7 +40,10 @@ def cluster():
     root = Path(tempfile.mkdtemp(prefix="calcarine-slurm-"))
     root.chmod(0o755)  # munge has a user of its own
     try:
-        local_slurm.start(root)
+        try:
+            local_slurm.start(root)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"Slurm did not come up here: {error}")
         yield
     finally:
         local_slurm.stop(root)
