@@ -1,5 +1,7 @@
 """Published betas through the workflow's own steps: check, source, prepare."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import yaml
@@ -10,7 +12,11 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import read_responses
 from calcarine.pipelines import encode, prepare, source
 from calcarine.pipelines.check import check_config
-from calcarine.pipelines.config import load_config, parse_config
+from calcarine.pipelines.config import Recording, load_config, parse_config
+from calcarine.pipelines.config_data import Source
+from calcarine.pipelines.sections.methods import RESPONSES
+from calcarine.pipelines.sections.origins import ORIGINS
+from calcarine.pipelines.source import SOURCES
 
 
 def configuration(folder, source_section, subjects, **sections):
@@ -112,3 +118,15 @@ def test_object_decoding_is_encoded(tmp_path):
     embed.run(config, "colours")
     encode.run(config, "01", "colours")
     assert config.layout.model("01", "encoder-colours").is_dir()
+
+
+def test_every_source_and_recording_has_words_for_the_methods():
+    kinds = {
+        name: {
+            get_args(section.model_fields[key].annotation)[0]
+            for section in get_args(get_args(union)[0])
+        }
+        for name, union, key in (("source", Source, "kind"), ("recording", Recording, "modality"))
+    }
+    assert set(ORIGINS) == kinds["source"] == set(SOURCES)
+    assert set(RESPONSES) == kinds["recording"]
