@@ -1,7 +1,6 @@
 """Ridge from responses to an embedding, its penalty chosen by the direction of predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,28 +18,37 @@ _SMALLEST = 1e-9  # share of the largest variance below which an axis is roundin
 _SHORTEST = 1e-3  # a prediction keeps its direction, whatever its length
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """Ridge of some trials for every penalty: weights are `axes @ (cross / (variances + α))`."""
+class _Ridge:
+    """Ridge of all trials for every penalty, and its predictions of held-out groups.
 
-    mean: np.ndarray
-    target_mean: np.ndarray
-    axes: np.ndarray
-    variances: np.ndarray
-    cross: np.ndarray
+    With H the hat matrix of all trials, intercept included, a held-out group f is missed by
+    (1 − H_ff)⁻¹ times the error that the fit of all trials makes on it: nothing is fitted again.
+    """
 
-    @classmethod
-    def of(cls, values: np.ndarray, targets: np.ndarray) -> Self:
-        mean, target_mean = values.mean(axis=0), targets.mean(axis=0)
-        centred = values - mean
-        variances, axes = np.linalg.eigh(centred.T @ centred)
-        kept = variances > _SMALLEST * max(variances[-1], 1e-300)
-        axes = axes[:, kept]
-        cross = (centred @ axes).T @ (targets - target_mean)
-        return cls(mean, target_mean, axes, variances[kept], cross)
+    def __init__(self, values: np.ndarray, targets: np.ndarray) -> None:
+        self.mean, self.target_mean = values.mean(axis=0), targets.mean(axis=0)
+        centred, self.targets = values - self.mean, targets - self.target_mean
+        is_wide = values.shape[1] > len(values)
+        gram = centred @ centred.T if is_wide else centred.T @ centred
+        squares, vectors = np.linalg.eigh(gram)
+        kept = squares > _SMALLEST * max(squares[-1], 1e-300)
+        self.squares, vectors = squares[kept], vectors[:, kept]
+        root = np.sqrt(self.squares)
+        self.left = vectors if is_wide else centred @ (vectors / root)
+        self.axes = centred.T @ (vectors / root) if is_wide else vectors
+        self.cross = self.left.T @ self.targets
 
     def weights(self, alpha: float) -> np.ndarray:
-        return np.asarray(self.axes @ (self.cross / (self.variances + alpha)[:, None]))
+        root = np.sqrt(self.squares)
+        return np.asarray(self.axes @ ((root / (self.squares + alpha))[:, None] * self.cross))
+
+    def held_out(self, held: np.ndarray, alpha: float) -> np.ndarray:
+        """Predict a group from all others, about the mean of all, shape (n_held, embed_dim)."""
+        shrunk = self.left[held] * (self.squares / (self.squares + alpha))
+        hat = shrunk @ self.left[held].T + 1 / len(self.left)
+        missed = self.targets[held] - shrunk @ self.cross
+        left_out = np.linalg.solve(np.eye(len(hat)) - hat, missed)
+        return np.asarray(self.targets[held] - left_out)
 
 
 class DirectionRidge:
@@ -79,38 +87,33 @@ class DirectionRidge:
         """Fit on all trials of one subject."""
         data = only_subject(trials, self.kind)
         values = np.asarray(flat_responses(data.responses), dtype=np.float64)
-        targets = np.asarray(data.targets, dtype=np.float64)
-        mean = values.mean(axis=0)
-        values, back = _fewest_axes(values - mean)
+        ridge = _Ridge(values, np.asarray(data.targets, dtype=np.float64))
         n_groups = len(np.unique(data.groups))
         n_folds = None if self.n_folds is None else min(self.n_folds, n_groups)
         fold_of = grouped_folds(len(values), data.groups, n_folds)
-        self.alphas_ = alpha_grid(None, float((values**2).sum() / len(back)))
-        self._search(values, targets, fold_of)
-        whole = _Axes.of(values, targets)
-        weights = back @ whole.weights(self.alpha_) * self.length_
+        self.alphas_ = alpha_grid(None, float(ridge.squares.sum() / values.shape[1]))
+        self._search(ridge, fold_of)
+        weights = ridge.weights(self.alpha_) * self.length_
         self.coef_ = weights.astype(np.float32)
-        self.intercept_ = (whole.target_mean - mean @ weights).astype(np.float32)
+        self.intercept_ = (ridge.target_mean - ridge.mean @ weights).astype(np.float32)
         return self
 
-    def _search(self, values: np.ndarray, targets: np.ndarray, fold_of: np.ndarray) -> None:
+    def _search(self, ridge: _Ridge, fold_of: np.ndarray) -> None:
         cosine, along, size = np.zeros((3, len(self.alphas_)))
         for fold in range(int(fold_of.max()) + 1):
             held = fold_of == fold
-            axes = _Axes.of(values[~held], targets[~held])
-            new, true = values[held] - axes.mean, targets[held] - axes.target_mean
-            scores = new @ axes.axes
+            mean = ridge.targets[~held].mean(axis=0)
+            true = ridge.targets[held] - mean
             for i, alpha in enumerate(self.alphas_):
-                predicted = scores @ (axes.cross / (axes.variances + alpha)[:, None])
+                predicted = ridge.held_out(held, alpha) - mean
                 product = (predicted * true).sum(axis=1)
                 norms = np.linalg.norm(predicted, axis=1) * np.linalg.norm(true, axis=1)
-                cosine[i] += np.divide(
-                    product, norms, out=np.zeros_like(norms), where=norms > 0
-                ).sum()
+                cosines = np.divide(product, norms, out=np.zeros_like(norms), where=norms > 0)
+                cosine[i] += cosines.sum()
                 along[i] += product.sum()
                 size[i] += (predicted**2).sum()
         best = len(cosine) - 1 - int(np.argmax(cosine[::-1]))  # of equal ones the largest penalty
-        self.cosines_ = cosine / len(values)
+        self.cosines_ = cosine / len(fold_of)
         self.alpha_ = float(self.alphas_[best])
         fitted = along[best] / size[best] if size[best] > 0 else 0.0
         self.length_ = float(max(fitted, _SHORTEST))
@@ -153,17 +156,3 @@ class DirectionRidge:
         decoder.coef_, decoder.intercept_ = tensors["coef"], tensors["intercept"]
         decoder.alphas_, decoder.cosines_ = tensors["alphas"], tensors["cosines"]
         return decoder
-
-
-def _fewest_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn trials onto as many axes as they span, (n_trials, n_axes) and (n_units, n_axes).
-
-    Ridge does not see the turn.
-    """
-    n_trials, n_units = centred.shape
-    if n_units <= n_trials:
-        return centred, np.eye(n_units)
-    squares, vectors = np.linalg.eigh(centred @ centred.T)
-    kept = squares > _SMALLEST * max(squares[-1], 1e-300)
-    root, vectors = np.sqrt(squares[kept]), vectors[:, kept]
-    return vectors * root, centred.T @ (vectors / root)

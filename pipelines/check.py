@@ -21,6 +21,7 @@ from calcarine.pipelines.config_data import (
     PhantomSource,
 )
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
+from calcarine.pipelines.data_links import check_data_set_links
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -40,7 +41,8 @@ def check_config(path: Path) -> tuple[list[str], Plan | None]:
         config = load_config(path)
     except CalcarineError as error:
         return _split(error), None
-    problems = output_problems(config.layout.out) + model_problems(config)
+    problems = output_problems(config.layout.out) + data_set_problems(config)
+    problems += model_problems(config)
     found, extents = SOURCES[config.source.kind](config)
     problems += found
     return problems, make_plan(config, extents) if extents else None
@@ -63,23 +65,40 @@ def output_problems(out: Path) -> list[str]:
     return []
 
 
+def data_set_problems(config: Config) -> list[str]:
+    """Say whether the output tree would be written among the recordings."""
+    if not isinstance(config.source, BidsSource):
+        return []
+    root, out = config.source.path.resolve(), config.layout.out.resolve()
+    if not out.is_relative_to(root) or out.is_relative_to(root / "derivatives"):
+        return []
+    return [
+        f"out: {out} lies inside the data set {root}, which is only read; expected a folder "
+        "outside of it, or below its derivatives/. Choose another `out`."
+    ]
+
+
 def model_problems(config: Config) -> list[str]:
     """Load each embedding model and find each generator that the configuration names."""
     # torch and the model libraries take seconds to import
     from calcarine.decoders.generator import generator_source
     from calcarine.encoders.embedding_models import load_embedding_model
     from calcarine.pipelines.embed import CODES
+    from calcarine.pipelines.given_embeddings import GIVEN, read_given
 
     problems = []
     for name, section in config.embeddings.items():
         if section.model in CODES and CODES[section.model].input == section.input:
             continue
         try:
+            if section.model.startswith(GIVEN):
+                read_given(section, name)
+                continue
             model = load_embedding_model(section.model, section.layer, section.pooling)
             if section.input == "captions":
                 model.embed_texts(["a picture"])
         except CalcarineError as error:
-            problems.append(f"embeddings.{name}: {error}")
+            problems.append(f"embeddings.{name}: {str(error).removeprefix(f'embeddings.{name}: ')}")
     for name, chosen in config.reconstruct.items():
         try:
             generator_source(chosen.generator)
@@ -152,6 +171,10 @@ def _bids(config: Config) -> Found:
     assert isinstance(config.source, BidsSource)
     if not config.bids.is_dir():
         return [f"source.path: the data set {config.bids} is not there; correct the path."], []
+    try:
+        check_data_set_links(config, config.subjects)
+    except CalcarineError as error:
+        return [str(error)], []
     problems: list[str] = []
     extents: list[Extent] = []
     for subject in config.subjects:

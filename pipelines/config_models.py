@@ -1,5 +1,6 @@
 """Sections on the models: embeddings, encoders, decoders, generators, scores."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,7 +19,13 @@ class EmbeddingSection(Section):
         description="Name of the model, e.g. open_clip:ViT-L-14/openai, timm:vit_small_patch14_"
         "dinov2.lvd142m, calcarine:phantom-clip, local-dir:PATH, hf-hub:ORG/NAME, "
         "mobilenet:FILE.npz, diffusers-vae:NAME, pixels:SIZE; `concept-codes` and "
-        "`column-codes` (of concepts) and `word-counts` (of captions) need no model"
+        "`column-codes` (of concepts) and `word-counts` (of captions) need no model; given:PATH "
+        "reads what was computed elsewhere"
+    )
+    rows: Path | None = Field(
+        None,
+        description="For `given:FILE.npy`: table that names the stimulus of each row, by its "
+        "column `stimulus_id` or `file`",
     )
     input: Literal["pictures", "captions", "concepts"] = Field(
         "pictures", description="What is embedded"

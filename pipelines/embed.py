@@ -17,6 +17,8 @@ from calcarine.encoders.embedding_store import embed_stimuli
 from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
+from calcarine.pipelines.data_links import check_data_set_links
+from calcarine.pipelines.given_embeddings import GIVEN, given_embeddings
 from calcarine.pipelines.table_codes import column_codes, concept_codes
 
 CONCEPT_CODES = "concept-codes"
@@ -43,8 +45,12 @@ def run(config: Config, name: str) -> None:
         raise CalcarineError(
             f"the configuration has no embedding {name!r}; it has {list(config.embeddings)}."
         )
+    check_data_set_links(config)
     section, stimuli = config.embeddings[name], read_stimuli(config.stimuli)
-    if section.model in CODES or section.input == "concepts":
+    if section.model.startswith(GIVEN):
+        given = given_embeddings(section, name, stimuli, config.stimuli.parent)
+        write_embeddings(config.layout.embedding(name), given)
+    elif section.model in CODES or section.input == "concepts":
         _by_codes(config, name, section, stimuli)
     else:
         _by_model(config, name, section, stimuli)
