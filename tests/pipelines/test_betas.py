@@ -1,5 +1,7 @@
 """Published betas through the workflow's own steps: check, source, prepare."""
 
+import json
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -86,6 +88,11 @@ def test_nsd_becomes_responses(nsd, tmp_path):
     # noise alone: the ceilings are the data's, whatever the release says
     assert responses.units["ncsnr"].median() < 0.5
     assert "ncsnr_published" in responses.units
+    quality = json.loads(config.layout.quality("01").read_text())
+    assert {Path(name).name for name in quality["inputs"]} == {
+        "betas_session01.hdf5",
+        "betas_session02.hdf5",
+    }
     names = [p.name for p in config.layout.responses("01").parent.iterdir()]
     assert not [n for n in names if n.startswith(".")]
 
