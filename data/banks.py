@@ -11,6 +11,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 from calcarine.data.stimuli import NO_PICTURE, parse_captions
 
 ENTRY_COLUMNS = ("entry", "file", "concept", "captions")
@@ -127,12 +128,12 @@ def read_bank(folder: Path) -> Bank:
         The folder is not there or is not whole.
     """
     try:
-        facts = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+        facts = read_json(folder / "bank.json")
         entries = pd.read_csv(folder / "entries.tsv", sep="\t", dtype="str", keep_default_na=False)
         shards = tuple(_arrays(folder, facts.pop("n_shards")))
         texts = folder / "texts.npy"
         text_rows = np.load(texts, mmap_mode="r", allow_pickle=False) if texts.exists() else None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
         raise CalcarineError(
             f"{folder} is not a bank ({error}). Build one with `calcarine bank build`."
         ) from error

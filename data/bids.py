@@ -1,6 +1,5 @@
 """Finding the BOLD runs of a subject in BIDS, raw or fMRIPrep."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from calcarine.data.bids_names import NO_LABEL, entities_of, files_in, inherited, same_label
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 _BOLD_ENDINGS = (".nii", ".nii.gz", ".func.gii")
 # entities that name a derived file and not the recording that it belongs to
@@ -64,12 +64,9 @@ def _metadata(roots: Sequence[tuple[Path, Path]], entities: dict[str, str]) -> d
     for root, folder in roots:
         for path in inherited(root, folder, entities, ("bold",), ".json"):
             try:
-                values = json.loads(path.read_text(encoding="utf-8-sig"))
-            except (ValueError, OSError) as error:
-                raise CalcarineError(f"{path} is not JSON ({error}). Mend the sidecar.") from error
-            if not isinstance(values, dict):
-                raise CalcarineError(f"{path} holds {type(values).__name__}; expected a table.")
-            merged |= values
+                merged |= read_json(path)
+            except OSError as error:
+                raise CalcarineError(f"{path} cannot be read ({error}). Get it again.") from error
     return merged
 
 

@@ -1,5 +1,6 @@
 """BOLD volumes: timing, masks, and masked time series from NIfTI."""
 
+import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from nibabel.affines import apply_affine
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from nilearn.image import smooth_img
 from nilearn.masking import compute_epi_mask
 
@@ -67,6 +69,10 @@ def repetition_time(run: RunFiles, header_s: float | None) -> float:
 def timing_of(run: RunFiles, n_volumes: int, header_s: float | None) -> Timing:
     """Put together the timing of a run."""
     start = run.metadata.get("StartTime", 0.0)
+    if not isinstance(start, int | float) or isinstance(start, bool) or not np.isfinite(start):
+        raise CalcarineError(
+            f"{run.bold[0]}: StartTime is {start!r}; expected seconds. Mend the JSON sidecar."
+        )
     return Timing(n_volumes, repetition_time(run, header_s), float(start))
 
 
@@ -89,13 +95,25 @@ def open_bold(path: Path) -> nibabel.Nifti1Image:
 def open_image(path: Path) -> nibabel.Nifti1Image:
     """Open a NIfTI file without reading its data; raise `CalcarineError` where that fails."""
     try:
-        return nibabel.load(path)
+        image = nibabel.load(path)
+        kind = image.get_data_dtype().kind
     except FileNotFoundError as error:
         raise CalcarineError(f"the image {path} is not there. Correct the path.") from error
-    except (ImageFileError, *_UNREADABLE) as error:
+    except (ImageFileError, HeaderDataError, AttributeError, *_UNREADABLE) as error:
         raise CalcarineError(
             f"{path} is no NIfTI image or is truncated ({error}). Copy it again."
         ) from error
+    if kind not in "iuf":
+        raise CalcarineError(
+            f"{path} holds values of type {image.get_data_dtype()}; expected real numbers. Convert "
+            "the image."
+        )
+    if not np.isfinite(image.affine).all():
+        raise CalcarineError(
+            f"{path} has the affine {image.affine.tolist()}; expected finite numbers. Mend its "
+            "header."
+        )
+    return image
 
 
 def read_data(image: nibabel.Nifti1Image, path: Path) -> np.ndarray:
@@ -112,6 +130,28 @@ def read_data(image: nibabel.Nifti1Image, path: Path) -> np.ndarray:
         raise CalcarineError(
             f"{path} is truncated or damaged: its header promises {image.shape} values of type "
             f"{image.get_data_dtype()}, but reading ended with: {error}. Copy the file again."
+        ) from error
+
+
+def check_whole(path: Path) -> None:
+    """Read a compressed file to its end, where its checksum stands.
+
+    Readers of volumes stop at the last value that they need, and never see that a byte is wrong.
+
+    Raises
+    ------
+    CalcarineError
+        The checksum is not that of the content, or the file ends too early.
+    """
+    if path.suffix != ".gz":
+        return
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 22):
+                pass
+    except _UNREADABLE as error:
+        raise CalcarineError(
+            f"{path} is truncated or damaged ({error}). Copy the file again."
         ) from error
 
 
@@ -253,6 +293,10 @@ def volume_space(
         chosen = np.ones(shape, dtype=bool)
         for file in files:
             other = open_image(file)
+            if len(other.shape) != 3:
+                raise CalcarineError(
+                    f"the mask {file} has the shape {other.shape}; expected three dimensions."
+                )
             check_same_grid(other, file, shape, affine, f"the BOLD image {path}")
             values = read_data(other, file)
             chosen &= np.nan_to_num(values.reshape(shape)) > 0

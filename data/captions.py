@@ -10,6 +10,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 from calcarine.data.tables import write_tsv
 
 UNIT_COLUMNS = (
@@ -81,7 +82,7 @@ def read_captions(folder: Path) -> Captions:
     text = {n: "str" for n in ("kind", "unit", "region", "against", "text", *LISTS)}
     words = {n: "str" for n in ("route", "brain", "stimulus_id", "concept", "text")}
     try:
-        sidecar = json.loads((folder / "captions.json").read_text(encoding="utf-8"))
+        sidecar = read_json(folder / "captions.json")
         units = _read(folder / "units.tsv", text, ("score", "agreement", "weight_cosine"))
         trials = _read(folder / "trials.tsv", words, ())
         arrays = {

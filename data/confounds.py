@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import numbers_of, read_table
+from calcarine.data.events import numbers_of
+from calcarine.data.tables import read_table
 
 _DISPLACEMENT = ("framewise_displacement", "FramewiseDisplacement")
 _MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")

@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,23 +44,43 @@ def frame_sha(frame: pd.DataFrame) -> str:
 def read_picture(path: Path) -> Image.Image:
     """Open a picture as RGB.
 
+    Only plain formats are tried: none of them runs another program, as PostScript would.
+
     Raises
     ------
     CalcarineError
-        The file is absent or is no picture.
+        The file is absent, is no picture, is larger than 50 million pixels, holds several
+        pictures, or holds values that 8 bits a channel cannot.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=PICTURE_FORMATS) as picture:
+            _check_picture(picture, path)
             return picture.convert("RGB")
     except FileNotFoundError as error:
         raise CalcarineError(
             f"the picture {path} is not there. Correct the `file` column of stimuli.tsv "
             "or put the picture in its place."
         ) from error
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except CalcarineError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError, *_UNREADABLE) as error:
         raise CalcarineError(
             f"{path} cannot be read as a picture ({error}). Replace it with a PNG or JPEG."
         ) from error
+
+
+def _check_picture(picture: Image.Image, path: Path) -> None:
+    wrong = None
+    n_pictures = getattr(picture, "n_frames", 1)
+    if picture.width * picture.height > MAX_PIXELS:
+        wrong = f"has {picture.width} x {picture.height} pixels; expected at most {MAX_PIXELS:,}"
+    elif n_pictures != 1:
+        wrong = f"holds {n_pictures} pictures; expected one"
+    elif picture.mode.startswith(("I", "F")):
+        depth = "32 bits (integers or floats)" if picture.mode in ("I", "F") else "16 bits"
+        wrong = f"has {depth} a channel; expected 8, because what to do with the rest is a choice"
+    if wrong is not None:
+        raise CalcarineError(f"the picture {path} {wrong}. Save it as an 8-bit PNG or JPEG.")
 
 
 def picture_sha(path: Path) -> str:
@@ -71,6 +93,10 @@ def picture_sha(path: Path) -> str:
     return array_sha(np.asarray(read_picture(path)))
 
 
+PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
+MAX_PIXELS = 50_000_000
+# what the readers of damaged pictures raise
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, MemoryError)
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 
 

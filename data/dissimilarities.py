@@ -10,6 +10,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read_dissimilarities(folder: Path) -> Dissimilarities:
             pd.read_csv(folder / name, sep="\t", dtype="str", keep_default_na=False)
             for name in ("rdms.tsv", "stimuli.tsv")
         )
-        sidecar = json.loads((folder / "dissimilarities.json").read_text(encoding="utf-8"))
+        sidecar = read_json(folder / "dissimilarities.json")
     except (OSError, ValueError) as error:
         raise CalcarineError(
             f"{folder} is no folder of dissimilarities ({error}). Run the step that makes it."

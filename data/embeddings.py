@@ -10,6 +10,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,22 @@ def read_embeddings(folder: Path) -> Embeddings:
     try:
         values = np.load(folder / "embeddings.npy", mmap_mode="r", allow_pickle=False)
         stimuli = pd.read_csv(folder / "stimuli.tsv", sep="\t", dtype="str", keep_default_na=False)
-        sidecar = json.loads((folder / "embeddings.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        sidecar = read_json(folder / "embeddings.json")
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise CalcarineError(
             f"{folder} is not an embedding folder ({error}). Run the `embed` step."
         ) from error
+    if values.ndim not in (2, 3) or values.dtype.kind != "f":
+        raise CalcarineError(
+            f"{folder} is not an embedding folder: it holds {values.dtype} of shape "
+            f"{values.shape}; expected numbers, float32 of (n_stimuli, embed_dim) or (n_stimuli, "
+            "n_tokens, embed_dim). Run the `embed` step again."
+        )
+    if "stimulus_id" not in stimuli.columns:
+        raise CalcarineError(
+            f"{folder} is not an embedding folder: stimuli.tsv has no column `stimulus_id`; it has "
+            f"{list(stimuli.columns)}. Run the `embed` step again."
+        )
     if len(values) != len(stimuli):
         raise CalcarineError(
             f"{folder} has {len(values)} embeddings and {len(stimuli)} stimuli. "

@@ -8,37 +8,8 @@ import pandas as pd
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import NO_PICTURE
+from calcarine.data.tables import MISSING, read_table
 from calcarine.data.trials import TRIAL_COLUMNS
-
-MISSING = frozenset({"", "n/a", "nan", "NaN", "NA"})
-
-
-def read_table(path: Path, what: str) -> pd.DataFrame:
-    """Read a BIDS table as text, every cell as it stands in the file.
-
-    Raises
-    ------
-    CalcarineError
-        The file is absent, is no text, or its cells are not separated by tabs.
-    """
-    try:
-        table = pd.read_csv(
-            path, sep="\t", dtype="str", keep_default_na=False, encoding="utf-8-sig"
-        )
-    except FileNotFoundError as error:
-        raise CalcarineError(f"the {what} {path} is not there.") from error
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise CalcarineError(
-            f"the {what} {path} cannot be read as a table ({error}). "
-            "Expected UTF-8 text with tabs between the cells and a header line."
-        ) from error
-    table.columns = [str(name).strip() for name in table.columns]
-    if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ",;"):
-        raise CalcarineError(
-            f"the {what} {path} is separated by commas or semicolons; BIDS separates by tabs. "
-            "Save it again as tab-separated text."
-        )
-    return table.apply(lambda column: column.str.strip())
 
 
 def numbers_of(column: pd.Series, where: str, allow_missing: bool) -> np.ndarray:
@@ -59,7 +30,7 @@ def numbers_of(column: pd.Series, where: str, allow_missing: bool) -> np.ndarray
                 "Fill it in or remove the row."
             )
         try:
-            values[i] = float(text)
+            values[i] = _number(text)
         except ValueError as error:
             comma = " with a point, not a comma" if "," in text else ""
             raise CalcarineError(
@@ -68,6 +39,13 @@ def numbers_of(column: pd.Series, where: str, allow_missing: bool) -> np.ndarray
         if not np.isfinite(values[i]):
             raise CalcarineError(f"{where}, row {i + 2}: `{column.name}` is {text}; not finite.")
     return values
+
+
+def _number(text: str) -> float:
+    """Read a number as every program does: Python alone takes 1_4 for 14, and other digits."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
 
 
 def read_events(path: Path) -> pd.DataFrame:

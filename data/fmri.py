@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from calcarine.data.bids_names import entities_of
 from calcarine.data.block_averages import BlockModel, block_responses
-from calcarine.data.bold import VolumeSpace, volume_space
+from calcarine.data.bold import VolumeSpace, check_whole, volume_space
 from calcarine.data.confounds import read_confounds
 from calcarine.data.errors import CalcarineError
 from calcarine.data.fmri_quality import RunQuality, Survey, survey_run
@@ -112,6 +112,8 @@ def _first_pass(
     for run in tqdm(runs, desc=f"sub-{reading.subject}: survey", disable=None):
         rows = slice(start, start + len(run.trials))
         start = rows.stop
+        for path in run.files.bold:
+            check_whole(path)
         series = space.read(run.files)
         qualities.append(survey_run(series, run, space, isinstance(model, GlmModel)))
         if isinstance(model, GlmModel) and chooses:

@@ -8,11 +8,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from calcarine.data.block_averages import BlockModel
+from calcarine.data.bold import check_whole
 from calcarine.data.confounds import framewise_displacement, read_confounds
 from calcarine.data.digests import pictures_of, read_picture
 from calcarine.data.errors import CalcarineError
 from calcarine.data.fmri import open_space
-from calcarine.data.fmri_quality import survey_run
+from calcarine.data.fmri_quality import RunQuality, Survey, survey_run
 from calcarine.data.fmri_trials import (
     FmriReading,
     MeasuredRun,
@@ -98,10 +99,15 @@ def _volume_problems(reading: FmriReading, runs: list[MeasuredRun]) -> list[str]
     problems: list[str] = []
     in_percent = not isinstance(reading.responses, BlockModel)
     with listed(problems):
+        qualities: list[RunQuality] = []
         space = open_space(reading, runs)
         with listed(problems):
             unit_rois(space, reading.rois, reading.subject, reading.bids)
         for run in tqdm(runs, desc=f"sub-{reading.subject}: reading", disable=None):
             with listed(problems):
-                survey_run(space.read(run.files), run, space, in_percent)
+                for path in run.files.bold:
+                    check_whole(path)
+                qualities.append(survey_run(space.read(run.files), run, space, in_percent))
+        if len(qualities) == len(runs):
+            Survey.of(qualities, space, reading.subject)
     return problems

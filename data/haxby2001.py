@@ -9,8 +9,8 @@ import pandas as pd
 from calcarine.data.atomic import new_folder, write_json, write_text
 from calcarine.data.digests import pictures_of
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import read_table
 from calcarine.data.stimuli import NO_PICTURE, write_stimuli
+from calcarine.data.tables import read_table
 
 TASK = "objectviewing"
 SUBJECT = "01"

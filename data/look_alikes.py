@@ -107,7 +107,7 @@ def _alike(cut: np.ndarray, whole: np.ndarray) -> Iterator[tuple[int, int, float
         picture = Image.fromarray(pixels)
         parts = np.stack([_cells(picture, box) for box in boxes])
         views = np.concatenate([parts, parts[:, :, ::-1]]).reshape(2 * len(boxes), -1)
-        distances = 1 - views @ cells.T
+        distances = np.maximum(1 - views @ cells.T, 0)
         best = distances.argmin(axis=0)
         for other in np.flatnonzero(distances.min(axis=0) < _CANDIDATE):
             as_whole = float(min(distances[0, other], distances[len(boxes), other]))

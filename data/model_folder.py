@@ -1,6 +1,8 @@
 """Model folders: `config.json`, `model.safetensors`, `README.md`; never a pickle."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from calcarine.data.atomic import new_file, new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 CARD_FIELDS = (
     "data",
@@ -92,7 +95,7 @@ def read_card(folder: Path) -> tuple[str, dict[str, str]]:
     """
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CalcarineError(
             f"{folder} has no model card (README.md). Save the model again, or write one with the "
             f"fields {list(CARD_FIELDS)}."
@@ -101,6 +104,27 @@ def read_card(folder: Path) -> tuple[str, dict[str, str]]:
     cells = (line.strip().strip("|").split("|", 1) for line in text.splitlines() if "|" in line)
     rows = {c[0].strip(): c[1].strip() for c in cells if len(c) == 2}
     return title, {name: rows[name] for name in CARD_FIELDS if rows.get(name)}
+
+
+@contextmanager
+def whole_model(folder: Path) -> Iterator[None]:
+    """Say of a model folder that its parts do not belong together, where reading them fails.
+
+    Raises
+    ------
+    CalcarineError
+        A key or an array is missing, or has another type or shape than the model needs.
+    """
+    try:
+        yield
+    except CalcarineError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        what = "lacks" if isinstance(error, KeyError) else "does not hold together:"
+        raise CalcarineError(
+            f"the model in {folder} {what} {' '.join(str(error).split())[:300]}. config.json and "
+            "model.safetensors are not of one model; fit or fetch it again."
+        ) from error
 
 
 def read_model(folder: Path, kind: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -124,7 +148,7 @@ def read_model(folder: Path, kind: str | None = None) -> tuple[dict[str, Any], d
         The folder is not there, is not whole, or holds another kind of model.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         tensors = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
         raise CalcarineError(
@@ -133,6 +157,11 @@ def read_model(folder: Path, kind: str | None = None) -> tuple[dict[str, Any], d
         ) from error
     except (SafetensorError, ValueError, OSError) as error:
         raise CalcarineError(f"the model in {folder} cannot be read: {error}.") from error
+    if not isinstance(config.get("kind"), str):
+        raise CalcarineError(
+            f"{folder} holds a model of kind {config.get('kind')!r}; expected the name of a kind. "
+            "Fit or fetch it again."
+        )
     if kind is not None and config.get("kind") != kind:
         raise CalcarineError(
             f"{folder} holds a model of kind {config.get('kind')!r}; expected {kind!r}."

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import MISSING, read_table
+from calcarine.data.tables import MISSING, read_table
 
 PERSON_COLUMN = "person"
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 ITEM_COLUMNS = ("item", "stimulus_id", "concept", "fold", "brain", "n_repeats", "averaging")
 _TYPES = {n: "str" for n in ("stimulus_id", "concept", "fold", "brain", "averaging")}
@@ -103,7 +104,7 @@ def read_predictions(folder: Path) -> Predictions:
             for path in (folder / "measured.npy", folder / "parts.npy")
         )
         items = pd.read_csv(folder / "items.tsv", sep="\t", dtype=_TYPES, keep_default_na=False)
-        sidecar = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))
+        sidecar = read_json(folder / "predictions.json")
     except (OSError, ValueError) as error:
         raise CalcarineError(
             f"{folder} is not a prediction folder ({error}). Run the step that makes it."

@@ -11,6 +11,7 @@ import pandas as pd
 
 from calcarine.data.atomic import new_folder, reserve
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 
 RECONSTRUCTION_COLUMNS = ("item", "stimulus_id", "concept", "fold", "n_repeats", "seed", "controls")
 _TYPES = {n: "str" for n in ("stimulus_id", "concept", "fold")}
@@ -99,7 +100,7 @@ def read_reconstructions(folder: Path) -> Reconstructions:
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
         targets = np.load(folder / "targets.npy", mmap_mode="r", allow_pickle=False)
         items = pd.read_csv(folder / "items.tsv", sep="\t", dtype=_TYPES, keep_default_na=False)
-        sidecar = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        sidecar = read_json(folder / "pictures.json")
     except (OSError, ValueError) as error:
         raise CalcarineError(
             f"{folder} is not a reconstruction folder ({error}). Run the `reconstruct` step."

@@ -1,6 +1,5 @@
 """Responses: an array, its sidecar and its units; the order of the trial table is checked."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from calcarine.data.atomic import new_file, write_json, write_npy
 from calcarine.data.digests import frame_sha
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 from calcarine.data.layout import Layout
 from calcarine.data.stored_rows import row_blocks
 from calcarine.data.trials import read_trials, trial_order_sha, write_trials
@@ -126,7 +126,7 @@ def read_responses(layout: Layout, subject: str) -> Responses:
     """
     path = layout.responses(subject)
     try:
-        sidecar = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        sidecar = read_json(path.with_suffix(".json"))
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         units = pd.read_csv(
             layout.units(subject),

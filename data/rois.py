@@ -8,8 +8,8 @@ import pandas as pd
 
 from calcarine.data.bold import VolumeSpace, check_same_grid, open_image, read_data
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import read_table
 from calcarine.data.surface_bold import HEMISPHERES, SurfaceSpace, read_gifti
+from calcarine.data.tables import read_table
 
 NO_ROI = "n/a"
 _IMAGE_ENDINGS = (".nii", ".nii.gz")

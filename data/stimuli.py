@@ -9,9 +9,11 @@ import pandas as pd
 from calcarine.data.atomic import new_file
 from calcarine.data.digests import picture_sha, text_sha
 from calcarine.data.errors import CalcarineError
+from calcarine.data.tables import MISSING, read_table
 
 STIMULUS_COLUMNS = ("stimulus_id", "file", "concept", "captions")
 NO_PICTURE = "n/a"
+MAX_ID = 255
 
 
 def read_stimuli(path: Path) -> pd.DataFrame:
@@ -35,19 +37,22 @@ def read_stimuli(path: Path) -> pd.DataFrame:
     CalcarineError
         The table is absent, lacks a column, names a stimulus twice, or leaves its folder.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CalcarineError(
             f"the stimulus table {path} is not there. Write one with the columns "
             f"{list(STIMULUS_COLUMNS)}, one row a stimulus."
-        ) from error
+        )
+    table = read_table(path, "stimulus table")
     for name in ("stimulus_id", "file"):
         if name not in table.columns:
             raise CalcarineError(f"{path}: column `{name}` is missing; it has {list(table)}.")
     for name, default in (("concept", "n/a"), ("captions", "[]")):
         if name not in table.columns:
             table[name] = default
+    if not len(table):
+        raise CalcarineError(f"{path} has a header and no stimulus; write one row a stimulus.")
+    for row, name in enumerate(table["stimulus_id"]):
+        _check_name(path, name, row)
     twice = table["stimulus_id"].duplicated()
     if twice.any():
         raise CalcarineError(
@@ -66,17 +71,38 @@ def parse_captions(text: str, where: str) -> list[str]:
     """Read a JSON list of sentences; `where` names its place in an error."""
     try:
         captions = json.loads(text) if text not in ("", "n/a") else []
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         captions = None
     if not isinstance(captions, list) or not all(isinstance(c, str) for c in captions):
         raise CalcarineError(
-            f'{where}: `captions` is {text!r}; expected a JSON list such as ["a red house"].'
+            f'{where}: `captions` is {text[:200]!r}; expected a JSON list such as ["a red house"].'
         )
     return captions
 
 
+def _check_name(table: Path, name: str, row: int) -> None:
+    """Refuse a stimulus_id that could not be told apart or shown in a message."""
+    wrong = None
+    if name in MISSING:
+        wrong = "is empty"
+    elif not name.isprintable():
+        wrong = "holds control characters"
+    elif len(name) > MAX_ID:
+        wrong = f"has {len(name)} characters"
+    if wrong is not None:
+        raise CalcarineError(
+            f"{table}, row {row + 2}: stimulus_id {name[:40]!r} {wrong}; expected 1 to {MAX_ID} "
+            "printable characters. Give the stimulus a name."
+        )
+
+
 def _check_inside(table: Path, name: str, row: int) -> None:
     folder = table.parent.absolute()
+    if Path(name) == Path() or not name.isprintable():
+        raise CalcarineError(
+            f"{table}, row {row + 2}: `file` is {name[:40]!r}; expected a picture, a folder of "
+            f"pictures, or {NO_PICTURE}."
+        )
     # by name, not by target: a converter links folders of pictures that stay where they are
     inside = Path(os.path.normpath(folder / name)).is_relative_to(folder)
     if name != NO_PICTURE and not inside:

@@ -1,5 +1,6 @@
 """BOLD on the cortical surface: time series of both hemispheres from GIFTI."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from calcarine.data.bids import RunFiles
 from calcarine.data.bold import Timing, timing_of
 from calcarine.data.errors import CalcarineError
 
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, MemoryError)
 HEMISPHERES = ("L", "R")
 _FSAVERAGE5_VERTICES = 10242
 
@@ -26,7 +28,14 @@ def read_gifti(path: Path) -> nibabel.GiftiImage:
         image = nibabel.load(path)
     except FileNotFoundError as error:
         raise CalcarineError(f"the surface file {path} is not there.") from error
-    except (ImageFileError, ExpatError, OSError, EOFError, ValueError) as error:
+    except (
+        ImageFileError,
+        ExpatError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        *_UNREADABLE,
+    ) as error:
         raise CalcarineError(
             f"{path} is no GIFTI file or is truncated ({error}). Copy it again."
         ) from error

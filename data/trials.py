@@ -83,6 +83,10 @@ def read_trials(path: Path) -> pd.DataFrame:
         )
     except FileNotFoundError as error:
         raise CalcarineError(f"{path} is not there. Run the `prepare` step first.") from error
+    except (ValueError, OSError) as error:  # pandas' errors of parsing are ValueErrors
+        raise CalcarineError(
+            f"{path} is no trial table ({error}). Run the `prepare` step again."
+        ) from error
     text = [name for name in _TEXT_TYPES if name in trials.columns]
     trials[text] = trials[text].fillna("n/a")
     check_trials(trials, str(path))

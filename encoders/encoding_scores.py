@@ -10,6 +10,7 @@ from calcarine.data.errors import CalcarineError
 
 CEILING_FLOOR = 0.3
 _DRAWS_AT_A_TIME = 64
+_UNITS_AT_A_TIME = 8192
 
 
 def correlation(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -246,6 +247,13 @@ def _bootstrap(
 
 def _pearson(counts: np.ndarray, measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Correlate with every item counted some times, shape (n_draws, n_units)."""
+    n_units = measured.shape[1]
+    if n_units > _UNITS_AT_A_TIME:  # products of all units would be six copies of the responses
+        starts = range(0, n_units, _UNITS_AT_A_TIME)
+        parts = [slice(start, start + _UNITS_AT_A_TIME) for start in starts]
+        return np.concatenate(
+            [_pearson(counts, measured[:, units], predicted[:, units]) for units in parts], axis=1
+        )
     share = counts / counts.sum(axis=1, keepdims=True)
     # about the means of all items, so that no digits are lost to an offset
     y, x = measured - measured.mean(axis=0), predicted - predicted.mean(axis=0)

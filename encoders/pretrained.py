@@ -9,7 +9,7 @@ import pandas as pd
 from huggingface_hub import snapshot_download
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.model_folder import read_model
+from calcarine.data.model_folder import read_model, whole_model
 from calcarine.encoders import banded_encoder, joint_encoder, voxel_encoder
 from calcarine.encoders.unit_space import SPACE_KEYS
 
@@ -88,11 +88,12 @@ def load_pretrained(
             f"{folder} holds a model of kind {kind!r}, which is no encoder; encoders are of kind "
             f"{sorted(LOADERS)}."
         )
-    encoder = LOADERS[kind](folder)
+    with whole_model(folder):
+        encoder = LOADERS[kind](folder)
     if encoder.units_sha != config["units_sha"]:
         raise CalcarineError(
             f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
-            f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
+            f"{str(config['units_sha'])[:12]}; the folder was changed. Fit or fetch it again."
         )
     encoder.space = {key: config[key] for key in SPACE_KEYS if key in config}
     if units is not None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from calcarine import __version__
 from calcarine.data.errors import CalcarineError
-from calcarine.data.model_folder import model_card, read_model, write_model
+from calcarine.data.model_folder import model_card, read_model, whole_model, write_model
 from calcarine.data.repeats import average_rows
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
@@ -240,13 +240,18 @@ class VoxelEncoder(FromPictures, InSpace):
             the one that it was fitted on.
         """
         config, tensors = read_model(folder, KIND)
+        with whole_model(folder):
+            return cls._of(folder, config, tensors)
+
+    @classmethod
+    def _of(cls, folder: Path, config: dict[str, Any], tensors: dict[str, Any]) -> Self:
         units = units_of(tensors, config["unit_columns"])
         how = config["n_folds"], config["method"], config.get("search", "grid")
         encoder = cls(config["embedding"], units, *how)
         if encoder.units_sha != config["units_sha"]:
             raise CalcarineError(
                 f"{folder}: the units have the mask {encoder.units_sha[:12]}, config.json says "
-                f"{config['units_sha'][:12]}; the folder was changed. Fit or fetch it again."
+                f"{str(config['units_sha'])[:12]}; the folder was changed. Fit or fetch it again."
             )
         # shipped weights have half precision; products are taken in single
         tensors = {
@@ -257,6 +262,12 @@ class VoxelEncoder(FromPictures, InSpace):
         lower, upper = config["edge_share"]
         encoder.edge_share_ = (lower, upper)
         encoder.n_times_ = config.get("n_times")
+        n_targets = len(units) * (encoder.n_times_ or 1)
+        for name in ("intercept", "alpha", "cv_score"):
+            if tensors[name].shape != (n_targets,):
+                raise ValueError(f"{name} has shape {tensors[name].shape}; expected ({n_targets},)")
+        if encoder.coef_.ndim != 2 or encoder.coef_.shape[1] != n_targets:
+            raise ValueError(f"coef has shape {encoder.coef_.shape}; expected (…, {n_targets})")
         encoder.standardizer_ = Standardizer.from_tensors(config["standardizer_groups"], tensors)
         return encoder
 

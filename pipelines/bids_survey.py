@@ -125,10 +125,10 @@ def survey(folder: Path, modality: str | None = None, task: str | None = None) -
     spaces = _spaces(derivatives, chosen.task) if derivatives else ()
     path, own = chosen.runs[0]
     sidecar = _sidecar(bids, path, own)
-    keeps = chosen.modality == "fmri" and spaces
+    if chosen.modality != "fmri" or not spaces:
+        derivatives, spaces = None, ()
     shown = shown_stimuli(chosen.events, known, table is not None)
-    read = (derivatives, spaces) if keeps else (None, ())
-    return Survey(bids, chosen, others, shown, table, pictures, *read, sidecar)
+    return Survey(bids, chosen, others, shown, table, pictures, derivatives, spaces, sidecar)
 
 
 def _some(folder: Path) -> list[str]:

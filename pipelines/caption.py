@@ -12,6 +12,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import read_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import folds
+from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.selectivity.caption_chain import (
     CaptionedBank,
     Chain,
@@ -166,7 +167,7 @@ def _training_trials(
     (fold,) = folds(data.trials)
     trials = data.trials.iloc[fold.fit]
     sessions = None if data.sessions is None else data.sessions[fold.fit]
-    responses = encoder.standardizer_.transform(np.asarray(data.values[fold.fit]), sessions)
+    responses = encoder.standardizer_.transform(take_rows(data.values, fold.fit), sessions)
     blocks = trials["session"].astype(str)
     if section.resample == "run":
         blocks = blocks + "/" + trials["run"].astype(str)
@@ -198,7 +199,7 @@ def _scrambled(
     Its captions count as perfectly reliable, so that nothing but the test can withhold them.
     """
     order = np.random.default_rng(seed).permutation(len(fitted.responses))
-    mixed = _Fitted(fitted.features, fitted.responses[order], fitted.blocks)
+    mixed = _Fitted(fitted.features, take_rows(fitted.responses, order), fitted.blocks)
     n_blocks = len(np.unique(fitted.blocks))
     (weights,) = _refits(mixed, encoder.alpha_, np.ones((1, n_blocks), dtype=np.int64))
     captions = caption_units(weights, captioned, chain)

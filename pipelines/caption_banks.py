@@ -1,6 +1,5 @@
 """Banks of pictures: built from a folder, or made of the training stimuli of a subject."""
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from calcarine.data.banks import Bank, entry_table, read_bank, write_bank
 from calcarine.data.digests import PICTURE_SUFFIXES
 from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 from calcarine.data.splits import folds
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.trials import read_trials
@@ -122,7 +122,7 @@ def read_families(folder: Path) -> dict[str, dict[str, list[str]]]:
     path = folder / FAMILIES_FILE
     if not path.is_file():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path)
     return {str(f): {str(v): list(w) for v, w in own.items()} for f, own in found.items()}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
+from calcarine.data.model_folder import read_model
 from calcarine.data.predictions import read_predictions
 from calcarine.decoders.generator import SHIPPED as GENERATORS
 from calcarine.encoders.embedding_models import FAMILIES, shipped_models
@@ -42,7 +43,7 @@ def info_text(path: Path) -> str:
 
 def _model(path: Path) -> str:
     card = path / "README.md"
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    config = read_model(path)[0]
     title = f"Model of kind {config.get('kind', 'unknown')}\n"
     return title + (card.read_text(encoding="utf-8") if card.is_file() else "(no card)")
 

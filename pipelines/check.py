@@ -21,6 +21,7 @@ from calcarine.pipelines.config_data import (
     PhantomSource,
 )
 from calcarine.pipelines.config_geometry import Kriegeskorte92Source
+from calcarine.pipelines.data_links import check_data_set_links
 
 
 def check_config(path: Path) -> tuple[list[str], Plan | None]:
@@ -40,7 +41,8 @@ def check_config(path: Path) -> tuple[list[str], Plan | None]:
         config = load_config(path)
     except CalcarineError as error:
         return _split(error), None
-    problems = output_problems(config.layout.out) + model_problems(config)
+    problems = output_problems(config.layout.out) + data_set_problems(config)
+    problems += model_problems(config)
     found, extents = SOURCES[config.source.kind](config)
     problems += found
     return problems, make_plan(config, extents) if extents else None
@@ -61,6 +63,19 @@ def output_problems(out: Path) -> list[str]:
     if not os.access(place, os.W_OK | os.X_OK):
         return [f"out: no permission to write into {place}. Choose another `out` or mend it."]
     return []
+
+
+def data_set_problems(config: Config) -> list[str]:
+    """Say whether the output tree would be written among the recordings."""
+    if not isinstance(config.source, BidsSource):
+        return []
+    root, out = config.source.path.resolve(), config.layout.out.resolve()
+    if not out.is_relative_to(root) or out.is_relative_to(root / "derivatives"):
+        return []
+    return [
+        f"out: {out} lies inside the data set {root}, which is only read; expected a folder "
+        "outside of it, or below its derivatives/. Choose another `out`."
+    ]
 
 
 def model_problems(config: Config) -> list[str]:
@@ -156,6 +171,10 @@ def _bids(config: Config) -> Found:
     assert isinstance(config.source, BidsSource)
     if not config.bids.is_dir():
         return [f"source.path: the data set {config.bids} is not there; correct the path."], []
+    try:
+        check_data_set_links(config, config.subjects)
+    except CalcarineError as error:
+        return [str(error)], []
     problems: list[str] = []
     extents: list[Extent] = []
     for subject in config.subjects:

@@ -25,6 +25,7 @@ from calcarine.pipelines.config_data import (
     ZscoreScaling,
 )
 from calcarine.pipelines.config_few_pictures import FewPicturesSection
+from calcarine.pipelines.config_files import load_yaml
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
@@ -46,6 +47,8 @@ Recording = Annotated[
     | DissimilarityRecording,
     Field(discriminator="modality"),
 ]
+# characters of a wrong value that a message repeats
+_SHOWN = 200
 Scaling = Annotated[ZscoreScaling | RobustScaling, Field(discriminator="kind")]
 
 
@@ -152,6 +155,8 @@ class Config(Section):
             raise ValueError(
                 "split.scheme none belongs to recordings of dissimilarities, and to no other"
             )
+        if isinstance(self.scaling, RobustScaling) and isinstance(self.recording, FmriRecording):
+            raise ValueError("scaling.kind robust belongs to sensors; write zscore for voxels")
         if isinstance(self.source, TermsSource) != isinstance(self.recording, BetasRecording):
             raise ValueError(
                 f"source.kind is {self.source.kind} and recording.modality "
@@ -183,8 +188,13 @@ def problems_of(error: ValidationError) -> list[str]:
         elif item["type"] == "value_error":
             out.append(f"{key}: {item['msg'].removeprefix('Value error, ')}.")
         else:
-            out.append(f"{key}: {item['msg']}; got {item['input']!r}.")
+            out.append(f"{key}: {item['msg']}; got {_short(item['input'])}.")
     return out
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 
 
 def expand_variables(value: Any) -> Any:
@@ -195,6 +205,11 @@ def expand_variables(value: Any) -> Any:
         return [expand_variables(v) for v in value]
     if not isinstance(value, str):
         return value
+    if "\0" in value:
+        raise CalcarineError(
+            f"the configuration holds a text with a nul character: {value[:40]!r}. Remove it; no "
+            "file can have such a name."
+        )
 
     def found(match: re.Match[str]) -> str:
         name, default = match.group(1), match.group(2)
@@ -218,7 +233,7 @@ def read_raw(path: Path) -> dict[str, Any]:
         The file is absent, is not YAML, or is not a table.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CalcarineError(f"cannot read the configuration {path}: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

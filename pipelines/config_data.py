@@ -23,6 +23,9 @@ class BidsSource(Section):
     stimuli: Path | None = Field(
         None, description="stimuli.tsv; by default <path>/stimuli/stimuli.tsv"
     )
+    follow_links: tuple[Path, ...] = Field(
+        (), description="Folders outside of the data set that links in it may lead to"
+    )
 
 
 class PhantomSource(Section):

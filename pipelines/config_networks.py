@@ -31,6 +31,9 @@ class RoiQueryEncoderSection(TrainedEncoderSection):
         "roi", description="What a query belongs to: region and hemisphere, parcel, or unit"
     )
     n_parcels: int = Field(32, ge=1, description="For `queries: parcel`: clusters of responses")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout of what the heads see")
+    learning_rate: float = Field(1e-2, gt=0, description="Peak of the one-cycle schedule")
+    weight_decay: float = Field(1.0, ge=0, description="AdamW decay of weight matrices")
     n_heads: int = Field(4, ge=1, description="Heads of the attention")
     head_dim: int = Field(16, ge=1, description="Length of a head's keys and values")
     ff_dim: int = Field(0, ge=0, description="Width of the layer after the attention; 0: none")
@@ -64,7 +67,12 @@ class ResponseOptimisedEncoderSection(TrainedEncoderSection):
 
     kind: Literal["response-optimised"] = "response-optimised"
     embedding: Name = Field(description="Embedding of the model pixels:SIZE")
-    width: int = Field(24, ge=1, description="Channels of the first layer")
+    dropout: float = Field(0.4, ge=0, lt=1, description="Dropout of whole channels")
+    n_epochs: int = Field(30, ge=1, description="Passes over the training trials")
+    learning_rate: float = Field(2e-2, gt=0, description="Peak of the one-cycle schedule")
+    weight_decay: float = Field(1.0, ge=0, description="AdamW decay of weight matrices")
+    patience: int = Field(30, ge=1, description="Epochs without a better validation loss")
+    width: int = Field(16, ge=1, description="Channels of the first layer")
     read_out: Literal["linear", "factorised", "gaussian", "spatial-transformer"] = Field(
         "factorised", description="See `read-out`"
     )

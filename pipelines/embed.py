@@ -17,6 +17,7 @@ from calcarine.encoders.embedding_store import embed_stimuli
 from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
+from calcarine.pipelines.data_links import check_data_set_links
 from calcarine.pipelines.given_embeddings import GIVEN, given_embeddings
 from calcarine.pipelines.table_codes import column_codes, concept_codes
 
@@ -44,6 +45,7 @@ def run(config: Config, name: str) -> None:
         raise CalcarineError(
             f"the configuration has no embedding {name!r}; it has {list(config.embeddings)}."
         )
+    check_data_set_links(config)
     section, stimuli = config.embeddings[name], read_stimuli(config.stimuli)
     if section.model.startswith(GIVEN):
         given = given_embeddings(section, name, stimuli, config.stimuli.parent)

@@ -32,6 +32,8 @@ from calcarine.pipelines.betas import open_betas
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
+from calcarine.pipelines.data_links import check_data_set_links
+from calcarine.pipelines.input_hashes import add_input_hashes
 from calcarine.pipelines.leak_check import allowed_notes, check_before_reading, check_responses
 from calcarine.pipelines.meeg_reading import meeg_reading
 
@@ -161,7 +163,7 @@ def _prepare_betas(config: Config, subject: str) -> None:
     quality = betas_quality(found, subject)
     warnings = [*quality.get("warnings", []), *allowed_notes(config)]
     write_json(config.layout.quality(subject), {**quality, "warnings": warnings})
-    write_betas(config.layout, subject, found, trials)
+    write_betas(config.layout, subject, found, trials, check_responses)
 
 
 MODALITIES: dict[str, Callable[[Config, str], None]] = {
@@ -184,4 +186,6 @@ def run(config: Config, subject: str) -> None:
     CalcarineError
         Something is wrong with the data or the split.
     """
+    check_data_set_links(config, [subject])
     MODALITIES[config.recording.modality](config, subject)
+    add_input_hashes(config, subject)

@@ -1,6 +1,7 @@
 """Where the numbers come from: versions, seeds, hashes; time, host and cost stand apart."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -118,7 +119,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def hashes(config: Config, subject: str) -> dict[str, str]:
-    """Hash what the report rests on: trials, units, responses, embeddings, predictions, scores."""
+    """Hash what the report rests on, from the recording to the scores.
+
+    Inputs (the recording's files as `prepare` hashed them, the table of stimuli), trials, units,
+    responses, embeddings, weights of models, predictions, pictures, scores.
+    """
     layout = config.layout
     paths = [
         layout.trials(subject),
@@ -133,7 +138,26 @@ def hashes(config: Config, subject: str) -> dict[str, str]:
     paths += [layout.prediction(subject, name) / "predictions.npy" for name in names]
     paths += [layout.reconstruction(subject, name) / "pictures.npy" for name in config.reconstruct]
     paths += [layout.geometry(subject, name) / "dissimilarities.npy" for name in config.geometry]
-    return {p.relative_to(layout.out).as_posix(): file_sha(p) for p in paths if p.is_file()}
+    models = [
+        *(layout.model(subject, name) for name in names),
+        *(
+            layout.group_model(f"decoder-{n}")
+            for n, d in config.decode.items()
+            if d.subjects == "all"
+        ),
+    ]
+    paths += [model / "model.safetensors" for model in models]
+    made = {p.relative_to(layout.out).as_posix(): file_sha(p) for p in paths if p.is_file()}
+    return {**_inputs(config, subject), **made}
+
+
+def _inputs(config: Config, subject: str) -> dict[str, str]:
+    quality = config.layout.quality(subject)
+    known = json.loads(quality.read_text(encoding="utf-8")) if quality.is_file() else {}
+    found = {f"input {name}": sha for name, sha in known.get("inputs", {}).items()}
+    if config.stimuli.is_file():
+        found["input stimuli.tsv"] = file_sha(config.stimuli)
+    return found
 
 
 def costs(config: Config, subject: str) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ def export_model(
             f"{folder} holds a model of kind {config.get('kind')!r}; encoders can be exported, of "
             f"kind {sorted(LOADERS)}."
         )
+    load_pretrained(folder, check_embedding=False)  # before anything is written
     title, card = complete_card(folder, fields or {})
     if half:
         tensors = {name: _halved(name, values) for name, values in tensors.items()}

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("data", "encoders", "decoders", "pipelines")
 
 # kinds of encoders and decoders that are solved, not trained: they have no use for a GPU
-CLOSED_FORM = frozenset({"ridge", "banded", "joint", "lda", "svm", "riemann", "xdawn"})
+CLOSED_FORM = frozenset(
+    {"ridge", "direction-ridge", "banded", "joint", "lda", "svm", "riemann", "xdawn"}
+)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,9 @@ def run(
     """
     if model not in _TRAININGS:
         raise CalcarineError(f"model is {model!r}; expected one of {sorted(_TRAININGS)}.")
-    work = out.parent / f".{out.name}-training"
+    # other settings are another training, whose checkpoint this one must not go on from
+    settings = "-".join(str(s) for s in (seed, steps or "all", n_scenes or "all"))
+    work = out.parent / f".{out.name}-training-{model}-{settings}"
     n_threads = torch.get_num_threads()
     # sums are ordered by the number of threads: with one, every machine takes the same steps
     torch.set_num_threads(1)

@@ -108,7 +108,13 @@ def _check_order(events: pd.DataFrame, subject: str) -> None:
         )
 
 
-def write_betas(layout: Layout, subject: str, betas: ReadyBetas, trials: pd.DataFrame) -> None:
+def write_betas(
+    layout: Layout,
+    subject: str,
+    betas: ReadyBetas,
+    trials: pd.DataFrame,
+    check: Callable[[np.ndarray, pd.DataFrame], None],
+) -> None:
     """Copy betas into the output tree as responses, a session at a time.
 
     Parameters
@@ -121,6 +127,8 @@ def write_betas(layout: Layout, subject: str, betas: ReadyBetas, trials: pd.Data
         What is read.
     trials
         Trial table with its split declared.
+    check
+        Called with all values (memory-mapped) and the trials before they take their place.
 
     Raises
     ------
@@ -133,6 +141,7 @@ def write_betas(layout: Layout, subject: str, betas: ReadyBetas, trials: pd.Data
     try:
         _stream(temporary, betas, subject)
         values = np.load(temporary, mmap_mode="r", allow_pickle=False)
+        check(values, trials)
         ceilings, statement = unit_ceilings(values, trials)
         units = betas.units.reset_index(drop=True).join(ceilings)
         sidecar = {**betas.sidecar, "noise_ceiling": statement}

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from calcarine.data.bids_names import entities_of, inherited
 from calcarine.data.errors import CalcarineError
+from calcarine.data.json_files import read_json
 from calcarine.data.meeg.channels import check_positions, picked, sensor_names
 from calcarine.data.meeg.recordings import MeegFiles
 from calcarine.data.meeg.settings import MeegReading
 
+_RATE_TOLERANCE = 0.01
 _EDF_PARTS = re.compile(r"^eeg[ _-]+|[ _-]+(ref|le|avg|a1|a2|m1|m2|cz)$", re.IGNORECASE)
 _OLD_NAMES = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 
@@ -33,6 +36,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
         The file is damaged, a part of it is missing, or its channels are not what was stated.
     """
     raw = _read(files)
+    _check_samples(raw, files, reading)
     _set_types(raw, files, reading)
     if reading.montage is not None:
         montage = spelled_as(standard_montage(reading.montage), raw.ch_names)
@@ -77,6 +81,31 @@ def _read(files: MeegFiles) -> Any:
         raise CalcarineError(
             f"{files.recording} cannot be read ({type(error).__name__}: {text[:300]}). {hint}"
         ) from error
+
+
+def _check_samples(raw: Any, files: MeegFiles, reading: MeegReading) -> None:
+    """Refuse a run without samples, or whose rate is not that of its sidecar, or too low."""
+    sfreq = float(raw.info["sfreq"])
+    if raw.n_times < 2:
+        raise CalcarineError(
+            f"{files.recording} holds {raw.n_times} samples; expected a recording. Get it again."
+        )
+    folder, entities = files.recording.parent, entities_of(files.recording.name)
+    for path in inherited(files.root, folder, entities, (files.datatype,), ".json"):
+        stated = read_json(path).get("SamplingFrequency")
+        if isinstance(stated, int | float) and abs(stated - sfreq) > _RATE_TOLERANCE * sfreq:
+            raise CalcarineError(
+                f"{path} says that {files.name} was sampled at {stated:g} Hz, the recording says "
+                f"{sfreq:g} Hz. One of them is wrong, and every latency with it; mend it."
+            )
+    edges = (
+        [e for e in (reading.filter.l_freq, reading.filter.h_freq) if e] if reading.filter else []
+    )
+    if edges and max(edges) >= sfreq / 2:
+        raise CalcarineError(
+            f"recording.filter has the edge {max(edges):g} Hz; {files.name} was sampled at "
+            f"{sfreq:g} Hz, so that edges must lie below {sfreq / 2:g} Hz. Lower it."
+        )
 
 
 def _set_types(raw: Any, files: MeegFiles, reading: MeegReading) -> None:

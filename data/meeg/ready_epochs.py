@@ -1,6 +1,5 @@
 """Epochs that somebody else has cut: an array, its times and channels, and the trials."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ import pandas as pd
 
 from calcarine.data.atomic import write_json, write_npy
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import read_table
+from calcarine.data.json_files import read_json
 from calcarine.data.meeg.channels import flat_layout, picked
 from calcarine.data.meeg.reading import standard_montage
 from calcarine.data.responses import Responses
 from calcarine.data.stimuli import read_stimuli
+from calcarine.data.tables import read_table
 from calcarine.data.trial_assembly import assemble_trials
 
 
@@ -144,7 +144,7 @@ def read_epochs(
     """
     stem = _stem(root, subject, datatype)
     try:
-        told = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        told = read_json(stem.with_suffix(".json"))
         values = np.load(stem.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise CalcarineError(

@@ -5,6 +5,7 @@ from sklearn.metrics import r2_score
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.encoding_scores import (
+    bootstrap_correlations,
     correlation,
     encoding_scores,
     r2,
@@ -105,3 +106,12 @@ def test_wrong_input_is_named(responses):
         r_over_ceiling(np.zeros(4), np.ones(3))
     with pytest.raises(CalcarineError, match="floor of the noise ceiling is 0"):
         r_over_ceiling(np.zeros(3), np.ones(3), floor=0)
+
+
+def test_many_units_are_correlated_as_few_are(rng, monkeypatch):
+    measured, predicted = rng.standard_normal((2, 30, 23))
+    whole = correlation(measured, predicted)
+    drawn = bootstrap_correlations(measured, predicted, 3, 70)
+    monkeypatch.setattr("calcarine.encoders.encoding_scores._UNITS_AT_A_TIME", 5)
+    np.testing.assert_allclose(correlation(measured, predicted), whole, rtol=1e-12)
+    np.testing.assert_allclose(bootstrap_correlations(measured, predicted, 3, 70), drawn, rtol=1e-9)

@@ -49,15 +49,21 @@ def test_benchmarks_without_resources_are_read_too(tmp_path):
 
 
 def test_accounts_take_the_place_of_measurements(layout):
+    # as sacct 22.05 answers, for a job with a step and for a task of an array
     answer = (
-        "9|COMPLETED|100|01:30.500||4000M|4\n"
-        "9.batch|COMPLETED|100|00:00.100|20000K|  |4\n"
-        "9.0|COMPLETED|99|01:30.400|1.5G||4\n"
+        "9|COMPLETED|9|00:00.270||500M|1\n"
+        "9.batch|COMPLETED|9|00:00.014|10756K||1\n"
+        "9.0|COMPLETED|6|00:00.256|208744K||1\n"
+        "2_1|COMPLETED|4|00:01.006||300M|2\n"
+        "2_1.batch|COMPLETED|4|00:01.006|161380K||2\n"
     )
     first, second = with_accounts(measured_jobs(layout), answer)
-    assert (first.seconds, first.cpu_s, first.memory_mb) == (100, 90.5, 1536)
-    assert (first.threads, first.asked_mb, first.measured_by) == (4, 4000, "sacct")
+    assert (first.seconds, first.cpu_s, first.memory_mb) == (9, 0.27, 208744 / 1024)
+    assert (first.threads, first.asked_mb, first.measured_by) == (1, 500, "sacct")
     assert second.measured_by == "snakemake"
+    layout.log("decode", "02_clip").write_text("Slurm job 2_1 on n2\n")
+    _, second = with_accounts(measured_jobs(layout), answer)
+    assert (second.threads, second.cpu_s, second.measured_by) == (2, 1.006, "sacct")
 
 
 @pytest.mark.parametrize(

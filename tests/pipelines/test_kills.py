@@ -121,7 +121,7 @@ def disturb(runs: Runs, made: dict[str, str], n_kills: int, seed: int) -> int:
     n_ends = 0
     while len(runs.moments) < n_kills:
         process = runs.start()
-        if not runs.kill(process, moments.uniform(0.05, 0.8) * runs.calm_s):
+        if not runs.kill(process, moments.uniform(0.03, 0.5) * runs.calm_s):
             assert runs.finish(process) == made
             runs.forget()
             n_ends += 1

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 
@@ -110,3 +111,18 @@ def test_check_finds_nothing_wrong_with_good_data(config):
     problems, trials = find_problems(prepare.fmri_reading(config, "01"))
     assert problems == []
     assert len(trials) == 15
+
+
+def test_the_hashes_of_what_was_read_are_written_down(config):
+    prepare.run(config, "01")
+    quality = json.loads(config.layout.quality("01").read_text())
+    named = read_responses(config.layout, "01").sidecar["provenance"]
+    assert named["bold"]
+    assert {*named["bold"], *named["events"]} <= set(quality["inputs"])
+    for name, sha in quality["inputs"].items():
+        assert hashlib.sha256((config.bids / name).read_bytes()).hexdigest() == sha
+    events = config.bids / named["events"][0]
+    events.write_text(events.read_text() + "\n")
+    prepare.run(config, "01")
+    again = json.loads(config.layout.quality("01").read_text())["inputs"]
+    assert {n for n in again if again[n] != quality["inputs"][n]} == {named["events"][0]}

@@ -17,6 +17,7 @@ from fixtures import eager_snakemake, local_slurm
 from fixtures.small_phantom import SUBJECTS, make_small_recordings, write_small_phantom
 
 from calcarine.pipelines.config import load_config
+from calcarine.pipelines.efficiency import measured_jobs
 from calcarine.pipelines.workflow import WORKFLOW, snakemake_command
 
 pytestmark = pytest.mark.slurm
@@ -80,7 +81,7 @@ def jobs(states="all"):
     return found
 
 
-def wait_for(condition, timeout_s=120):
+def wait_for(condition, timeout_s=300):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         found = condition()
@@ -140,7 +141,7 @@ def disturbed(cluster, bids, tmp_path_factory):
     unlock = [sys.executable, "-m", "calcarine.pipelines", "run", str(config), "--unlock"]
     subprocess.run(unlock, cwd=folder, check=True, capture_output=True)
     process = start(config, folder)
-    code = process.wait(timeout=300)
+    code = process.wait(timeout=900)
     assert code == 0, (folder / "workflow.log").read_text()[-4000:]
     return Disturbed(config, folder, told, retried, jobs())
 
@@ -185,3 +186,19 @@ def test_the_error_message_names_the_log_of_the_job(disturbed):
     named = [path for path in logs if f"log: {path}" in message]
     assert len(named) == 1
     assert all(path.is_file() for path in logs)
+
+
+def test_the_page_of_costs_knows_the_jobs(disturbed):
+    layout = load_config(disturbed.config).layout
+    used = {(job.step, job.job): job for job in measured_jobs(layout)}
+    arrays = {job["ArrayJobID"] for job in disturbed.jobs if job["rule"] == "prepare"}
+    for subject in SUBJECTS:
+        job = used["prepare", subject]
+        number, _, task = job.slurm_job.partition("_")
+        assert number in arrays
+        assert task in ("1", "2", "3")
+        assert (job.asked_mb, job.asked_s) == (4000, 120 * 60)
+        assert 0 < job.memory_mb < job.asked_mb
+        assert job.slurm_job in layout.efficiency.read_text()
+        page = layout.page(subject).read_text()
+        assert 'href="logs/efficiency.html"' in page

@@ -47,7 +47,17 @@ def test_training_moves_every_weight():
 def test_run_stops_where_told_and_leaves_no_folder(tmp_path):
     scores = run("judge", tmp_path / "judge", steps=4, n_scenes=150, until=1)
     assert scores == {}
-    assert [p.name for p in tmp_path.iterdir()] == [".judge-training"]
+    assert [p.name for p in tmp_path.iterdir()] == [".judge-training-judge-0-4-150"]
+
+
+def test_another_seed_does_not_go_on_from_the_checkpoint(tmp_path):
+    for seed in (0, 1):
+        run("judge", tmp_path / "judge", steps=4, n_scenes=150, seed=seed, until=1)
+    left = sorted(tmp_path.iterdir())
+    assert len(left) == 2
+    first, second = (load_file(folder / "judge.safetensors") for folder in left)
+    assert first["n_done"] == second["n_done"] == 1
+    assert not all(first[n].equal(second[n]) for n in first if n.startswith("network."))
 
 
 def test_run_writes_a_folder_with_a_card(tmp_path):

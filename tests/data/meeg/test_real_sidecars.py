@@ -3,12 +3,13 @@
 import pytest
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.events import read_events, read_table
+from calcarine.data.events import read_events
 from calcarine.data.meeg.channels import positions
 from calcarine.data.meeg.reading import open_raw
 from calcarine.data.meeg.recordings import find_recordings
 from calcarine.data.meeg.settings import MeegReading
 from calcarine.data.meeg.trials import check_within_recording
+from calcarine.data.tables import read_table
 
 # what a data set's onsets are counted in, where it is not seconds
 _REFUSED = {"ds003825": "milliseconds or samples"}
