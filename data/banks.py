@@ -137,6 +137,12 @@ def read_bank(folder: Path) -> Bank:
         raise CalcarineError(
             f"{folder} is not a bank ({error}). Build one with `calcarine bank build`."
         ) from error
+    for row, name in enumerate(entries["file"]):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CalcarineError(
+                f"{folder / 'entries.tsv'}, row {row + 2}: `file` is {name!r}; expected a path "
+                "below the folder of the bank's pictures. Build the bank again."
+            )
     entries["captions"] = [
         parse_captions(text, f"{folder / 'entries.tsv'}, row {i + 2}")
         for i, text in enumerate(entries["captions"])

@@ -29,7 +29,8 @@ def check_data_set_links(config: Config, subjects: Sequence[str] = ()) -> None:
         return
     stimuli = config.stimuli.parent
     own_root = source.path if stimuli.is_relative_to(source.path) else stimuli
-    check_links(own_root, [stimuli], source.follow_links)
+    # a table beside the data set may link to pictures inside of it
+    check_links(own_root, [stimuli], (*source.follow_links, source.path))
     for root in (source.path, getattr(config.recording, "derivatives", None)):
         if root is not None:
             folders = [root / f"sub-{subject}" for subject in subjects]

@@ -67,6 +67,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
 def _read(files: MeegFiles) -> Any:
     import mne_bids
 
+    _check_parts(files)
     path = mne_bids.get_bids_path_from_fname(files.recording, check=False)
     try:
         with warnings.catch_warnings():
@@ -81,6 +82,19 @@ def _read(files: MeegFiles) -> Any:
         raise CalcarineError(
             f"{files.recording} cannot be read ({type(error).__name__}: {text[:300]}). {hint}"
         ) from error
+
+
+def _check_parts(files: MeegFiles) -> None:
+    """Refuse a BrainVision header that leads to samples or markers in another folder."""
+    if files.recording.suffix != ".vhdr":
+        return
+    text = files.recording.read_bytes().decode("utf-8", errors="replace")
+    for key, name in re.findall(r"(?m)^(DataFile|MarkerFile)=(.*)$", text):
+        if "/" in name or "\\" in name:
+            raise CalcarineError(
+                f"{files.recording} says {key}={name.strip()}; expected the name of a file in the "
+                "same folder. Put the file there and correct the header."
+            )
 
 
 def _check_samples(raw: Any, files: MeegFiles) -> None:
