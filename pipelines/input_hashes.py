@@ -22,13 +22,15 @@ def write_input_hashes(config: Config, subject: str) -> dict[str, str]:
     sidecar = json.loads(layout.responses(subject).with_suffix(".json").read_text(encoding="utf-8"))
     parts = [part for part in sidecar.get("provenance", {}).values() if isinstance(part, list)]
     derivatives = getattr(config.recording, "derivatives", None)
+    release = getattr(config.source, "path", None)  # published betas are read where they stand
     found: dict[str, str] = {}
-    for root in (config.bids, derivatives):
+    for root in dict.fromkeys((config.bids, derivatives, release)):
         for name in (name for part in parts for name in part if root is not None):
             place = root / name
             for path in sorted(place.parent.glob(f"{place.name.split('.')[0]}.*")):
                 for file in [path] if path.is_file() else sorted(path.rglob("*")):
-                    if file.is_file():
-                        found[file.relative_to(root).as_posix()] = file_sha(file)
+                    key = file.relative_to(root).as_posix()
+                    if file.is_file() and key not in found:
+                        found[key] = file_sha(file)
     write_json(layout.inputs(subject), found)
     return found
