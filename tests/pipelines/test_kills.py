@@ -1,6 +1,7 @@
 """A whole run that is killed at random moments ends with the bytes of a calm one."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fixtures.small_phantom import write_small_phantom
+from fixtures.small_phantom import make_small_recordings, write_small_phantom
 
 from calcarine.pipelines.config import load_config
+from calcarine.pipelines.steps import run_step
 from calcarine.pipelines.workflow import snakemake_command
 
 SUBJECT = "01"
@@ -144,6 +146,47 @@ def test_a_calm_run_makes_what_it_should(calm):
 
 def test_killed_three_times_it_ends_with_the_same_bytes(calm):
     disturb(*calm, n_kills=3, seed=0)
+
+
+def test_a_training_killed_between_checkpoints_ends_with_the_same_weights(tmp_path):
+    path = write_small_phantom(tmp_path, subjects=(SUBJECT,), n_epochs=1000)
+    config = load_config(path)
+    make_small_recordings(path)
+    run_step("prepare", config, subject=SUBJECT)
+    run_step("embed", config, name="clip")
+    models = config.layout.model(SUBJECT, "decoder-contrastive-clip").parent
+    weights = models / "decoder-contrastive-clip" / "model.safetensors"
+    state = models / ".decoder-contrastive-clip.training" / "holdout" / "state.json"
+
+    def start():
+        command = [sys.executable, "-m", "calcarine.pipelines", "step", "decode", str(path)]
+        command += ["--subject", SUBJECT, "--name", "contrastive-clip"]
+        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    def n_epochs():
+        try:
+            return len(json.loads(state.read_text())["state"]["train_loss"])
+        except OSError:
+            return 0
+
+    assert start().wait() == 0
+    calm = weights.read_bytes()
+    shutil.rmtree(weights.parent)
+    reached = [0]
+    for _ in range(2):
+        process = start()
+        # the second process has to go on from where the first was, not from the beginning
+        while n_epochs() <= reached[-1]:
+            assert process.poll() is None, "the training ended before it could be killed"
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        reached.append(n_epochs())
+        assert not weights.exists()
+    assert 0 < reached[1] < reached[2] < 1000
+    assert start().wait() == 0
+    assert weights.read_bytes() == calm
+    assert not state.exists()
 
 
 @pytest.mark.kills
