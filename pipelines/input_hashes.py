@@ -7,8 +7,8 @@ from calcarine.data.digests import file_sha
 from calcarine.pipelines.config import Config
 
 
-def add_input_hashes(config: Config, subject: str) -> dict[str, str]:
-    """Hash what `prepare` has just read, and write the hashes into the subject's quality.json.
+def write_input_hashes(config: Config, subject: str) -> dict[str, str]:
+    """Hash what `prepare` has just read, and write the hashes beside the responses.
 
     Files that share the name of a named file up to its first dot belong to it (`_eeg.vhdr`,
     `_eeg.eeg`, `_eeg.json`); of a folder all files are hashed.
@@ -16,7 +16,7 @@ def add_input_hashes(config: Config, subject: str) -> dict[str, str]:
     Returns
     -------
     dict
-        SHA-256 by name relative to the data set, as `inputs` of quality.json.
+        SHA-256 by name relative to the data set.
     """
     layout = config.layout
     sidecar = json.loads(layout.responses(subject).with_suffix(".json").read_text(encoding="utf-8"))
@@ -32,6 +32,5 @@ def add_input_hashes(config: Config, subject: str) -> dict[str, str]:
                     key = file.relative_to(root).as_posix()
                     if file.is_file() and key not in found:
                         found[key] = file_sha(file)
-    quality = json.loads(layout.quality(subject).read_text(encoding="utf-8"))
-    write_json(layout.quality(subject), {**quality, "inputs": found})
+    write_json(layout.inputs(subject), found)
     return found

@@ -167,37 +167,36 @@ def residuals(values: np.ndarray, conditions: np.ndarray) -> tuple[np.ndarray, n
     return np.concatenate(parts), np.array(owners, dtype=int)
 
 
-def expected_variance(fitted_on: np.ndarray, n_conditions: int) -> float:
+def expected_variance(fitted_on: np.ndarray, owners: np.ndarray) -> float:
     """Say which variance new trials have after whitening, from the trials that it was fitted on.
 
-    A sample x of those has the size q = xᵀ S⁻¹ x, S being the (shrunk) covariance that they gave.
-    Without x among n samples S would have given it q / (1 − q / n) (Sherman and Morrison); that is
-    what a new sample meets. Without shrinkage the mean q is the number of channels p, and
-    the variance is n / (n − p), the mean of an inverse Wishart matrix.
-
-    Samples of one trial depend on each other: n independent samples stand for fewer. With T the
-    correlation over time, they count as (tr T)² / tr T² (Satterthwaite's degrees of freedom).
+    What a covariance S from n samples makes of new ones is what it makes of a condition that was
+    left out of it. With X the whitened samples of a condition and M = X Xᵀ, leaving X out turns M
+    into M (1 − M / n)⁻¹ (Woodbury), which counts samples that depend on each other as what they
+    are, and holds for a shrunk covariance too. Where samples are independent and nothing is shrunk,
+    the variance is that of `whitened_variance`.
 
     Parameters
     ----------
     fitted_on
         Whitened residuals of the training trials, shape (n_trials, n_channels, n_times).
-    n_conditions
-        Conditions that they come from: each took one mean with it.
+    owners
+        Condition of each trial, shape (n_trials,).
 
     Returns
     -------
     float
-        Mean variance of a channel; infinite where there are fewer samples than channels.
+        Mean variance of a channel.
     """
-    n_trials, n_channels, _ = fitted_on.shape
-    over_time = np.einsum("nct,ncu->tu", fitted_on, fitted_on, optimize=True)
-    n_times = np.trace(over_time) ** 2 / (over_time**2).sum()
-    n_samples = (n_trials - n_conditions) * n_times
-    size = float((fitted_on**2).mean(axis=(0, 2)).sum())
-    if size >= n_samples:
-        return float("inf")
-    return size / n_channels / (1 - size / n_samples)
+    n_trials, n_channels, n_times = fitted_on.shape
+    n_samples = n_trials * n_times
+    total = 0.0
+    for condition in np.unique(owners):
+        own = fitted_on[owners == condition].transpose(0, 2, 1).reshape(-1, n_channels)
+        squares = np.linalg.eigvalsh(own @ own.T)
+        left = 1 - np.minimum(squares / n_samples, 1 - 1e-9)
+        total += (1 - len(own) / n_samples) * float((squares / left).sum())
+    return total / (n_samples * n_channels)
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,7 @@ class Whitened:
         table = pd.DataFrame({"stimulus": np.unique(self.test_shown)[shown]})
         table["variance"] = (found**2).mean(axis=(1, 2))
         table = table.groupby("stimulus", as_index=False).mean()
-        table["theory"] = expected_variance(fitted_on, len(set(owners)))
+        table["theory"] = expected_variance(fitted_on, owners)
         return table
 
 

@@ -128,18 +128,32 @@ def test_the_level_of_theory_is_what_new_trials_have(rng, smooth):
         fitted_on, owners = residuals(scaler.transform(values), shown)
         fresh, fresh_shown = trials(rng, 10, 4, smooth)
         found, _ = residuals(scaler.transform(fresh), fresh_shown)
-        theory = expected_variance(fitted_on, len(set(owners)))
+        theory = expected_variance(fitted_on, owners)
         ratios.append((found**2).mean() / theory)
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.05)
 
 
 def test_without_shrinkage_theory_is_the_inverse_wishart_mean(rng):
-    values = rng.normal(size=(60, 8, 40))
-    covariance = np.einsum("nct,ndt->cd", values, values) / (60 * 40)
-    white = np.linalg.inv(np.linalg.cholesky(covariance)) @ values
-    # thirty conditions of two trials leave half of the samples, as many as there are pairs
-    assert expected_variance(white, 30) == pytest.approx(whitened_variance(1200, 8), rel=2e-3)
-    assert expected_variance(white[:2, :, :4], 1) == np.inf
+    half = rng.normal(size=(30, 8, 40))
+    covariance = np.einsum("nct,ndt->cd", half, half) / (30 * 40)
+    white = np.linalg.inv(np.linalg.cholesky(covariance)) @ half
+    # as residuals of two repeats: one is the other turned round
+    pairs, owners = np.concatenate([white, -white]), np.tile(np.arange(30), 2)
+    assert expected_variance(pairs, owners) == pytest.approx(whitened_variance(1200, 8), rel=2e-3)
+
+
+def test_the_level_is_that_of_a_condition_left_out(rng):
+    values, shown = trials(rng, 8, 2, 6)
+    residual, owners = residuals(values, shown)
+    flat = residual.transpose(0, 2, 1)
+    covariance = np.einsum("ntc,ntd->cd", flat, flat) / (16 * 40)
+    whitener = np.linalg.inv(np.linalg.cholesky(covariance))
+    naive = []
+    for name in np.unique(owners):
+        rest, own = flat[owners != name].reshape(-1, 8), flat[owners == name].reshape(-1, 8)
+        naive.append(np.trace(own @ np.linalg.inv(rest.T @ rest / len(rest)) @ own.T) / own.size)
+    found = expected_variance(whitener @ residual, owners)
+    assert found == pytest.approx(np.mean(naive), rel=1e-9)
 
 
 def whitened(rng, n_leaked=0):
