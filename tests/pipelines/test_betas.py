@@ -88,8 +88,8 @@ def test_nsd_becomes_responses(nsd, tmp_path):
     # noise alone: the ceilings are the data's, whatever the release says
     assert responses.units["ncsnr"].median() < 0.5
     assert "ncsnr_published" in responses.units
-    quality = json.loads(config.layout.quality("01").read_text())
-    assert {Path(name).name for name in quality["inputs"]} == {"betas_session01.hdf5"}
+    inputs = json.loads(config.layout.inputs("01").read_text())
+    assert {Path(name).name for name in inputs} == {"betas_session01.hdf5"}
     names = [p.name for p in config.layout.responses("01").parent.iterdir()]
     assert not [n for n in names if n.startswith(".")]
 
