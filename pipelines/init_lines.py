@@ -64,7 +64,7 @@ def configuration(found: Survey, stimuli: StimulusTable) -> list[str]:
         "source:",
         "  kind: bids",
         f"  path: {_quoted(found.bids.resolve())}",
-        *_stimuli_lines(stimuli),
+        *_stimuli_lines(found, stimuli),
         "",
         "recording:",
         f"  modality: {chosen.modality}",
@@ -82,18 +82,22 @@ def _quoted(path: Path | str) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _stimuli_lines(stimuli: StimulusTable) -> list[str]:
+def _stimuli_lines(found: Survey, stimuli: StimulusTable) -> list[str]:
     if stimuli.path is None:
         why = "a table with the columns stimulus_id, file, concept, captions: one row a stimulus"
         return [f"  stimuli: {FILL_IN}    # {why}"]
     if not stimuli.is_draft:
         return [f"  stimuli: {_quoted(stimuli.path.resolve())}"]
+    folders = [] if found.pictures is None else [found.pictures[0].resolve()]
+    # the draft's folder links to the pictures, and links are followed where they are named
+    links = [f"  follow_links: [{_quoted(folder)}]" for folder in folders]
     n_lost = int((stimuli.table["file"] == NO_PICTURE).sum())
     state = "all pictures were found" if not n_lost else f"{n_lost} pictures were not found (n/a)"
     return [
         f"  # drafted from the events: {len(stimuli.table)} stimuli, {state}; look at `concept`,",
         "  # and write captions if you have any",
         f"  stimuli: {_quoted(stimuli.path.resolve())}",
+        *links,
     ]
 
 
