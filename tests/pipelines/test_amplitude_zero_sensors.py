@@ -31,7 +31,7 @@ SMALL = {
 def walk(folder, amplitude, seed):
     """Walk the phantom's road with two people, the second one held out, with another montage."""
     raw = yaml.safe_load((WORKFLOW / "config" / "phantom_eeg.yaml").read_text(encoding="utf-8"))
-    del raw["reconstruct"], raw["encode"]
+    del raw["encode"]
     raw |= {"out": str(folder), "seed": seed, "subjects": ["01", "02"]}
     raw["evaluate"] = {"repeat_curve": False, "n_bootstrap": 500}
     raw["source"] = {"kind": "phantom-meeg", "amplitude": amplitude, **SMALL}
