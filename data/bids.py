@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from calcarine.data.bids_names import NO_LABEL, entities_of, files_in, inherited, same_label
+from calcarine.data.bids_names import (
+    NO_LABEL,
+    check_labels,
+    entities_of,
+    files_in,
+    inherited,
+    same_label,
+)
 from calcarine.data.errors import CalcarineError
 from calcarine.data.json_files import read_json
 
@@ -87,6 +94,7 @@ def _bold_files(
         for path in files_in(folder):
             own = entities_of(path.name)
             if own["suffix"] == "bold" and own["ending"] in _BOLD_ENDINGS:
+                check_labels(path, own)
                 all_bold.append((path, own))
     found = [
         (path, own)

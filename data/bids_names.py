@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from calcarine.data.errors import CalcarineError
+
 NO_LABEL = "n/a"
 
 
@@ -18,6 +20,25 @@ def entities_of(name: str) -> dict[str, str]:
     *pairs, suffix = stem.split("_")
     found = {p.partition("-")[0]: p.partition("-")[2] for p in pairs if "-" in p}
     return found | {"suffix": suffix, "ending": dot + ending}
+
+
+def check_labels(path: Path, entities: dict[str, str]) -> None:
+    """Refuse a recording whose session or run has a label that is none.
+
+    Labels become parts of trial ids and names of folds.
+
+    Raises
+    ------
+    CalcarineError
+        A label holds something else than letters and digits.
+    """
+    for key in ("ses", "run"):
+        label = entities.get(key, "0")
+        if not (label.isascii() and label.isalnum()):
+            raise CalcarineError(
+                f"{path}: the label {key}-{label} is none of BIDS; expected letters and digits. "
+                "Rename the file."
+            )
 
 
 def same_label(a: str, b: str) -> bool:

@@ -1,6 +1,7 @@
 """Checkpoints of a training: arrays and a few JSON values, in a folder that appears whole."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from calcarine.data.atomic import new_folder
+from calcarine.data.digests import text_sha
 
 
 def write_checkpoint(
@@ -48,6 +50,28 @@ def read_checkpoint(folder: Path, key: str) -> tuple[dict[str, np.ndarray], dict
     except (OSError, ValueError, SafetensorError):
         return None
     return (tensors, written["state"]) if written.get("key") == key else None
+
+
+def checkpoint_of(folder: Path, fold: str) -> Path:
+    """Name the checkpoint of a fold.
+
+    Folds are called after what the data say (a run, a concept, a column of events.tsv), which is
+    no file name: `..` would lead out of the folder.
+
+    Parameters
+    ----------
+    folder
+        Where the checkpoints of all folds are.
+    fold
+        Name of the fold.
+
+    Examples
+    --------
+    >>> checkpoint_of(Path("work"), "../run 1").as_posix()
+    'work/run-1-c10a0e52'
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", fold).strip("-")[:40]
+    return folder / f"{plain}-{text_sha(fold)[:8]}"
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -66,6 +66,10 @@ class Layout:
         """Units table."""
         return self._recording(subject, "units.tsv")
 
+    def inputs(self, subject: str) -> Path:
+        """Content hashes of the files that the responses were read from."""
+        return self._recording(subject, "inputs.json")
+
     def quality(self, subject: str) -> Path:
         """Quality of the data."""
         return self._recording(subject, "quality.json")

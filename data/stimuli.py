@@ -9,11 +9,12 @@ import pandas as pd
 from calcarine.data.atomic import new_file
 from calcarine.data.digests import picture_sha, text_sha
 from calcarine.data.errors import CalcarineError
-from calcarine.data.tables import MISSING, read_table
+from calcarine.data.tables import read_table
 
 STIMULUS_COLUMNS = ("stimulus_id", "file", "concept", "captions")
 NO_PICTURE = "n/a"
 MAX_ID = 255
+_FORMULA = ("=", "+", "-", "@")
 
 
 def read_stimuli(path: Path) -> pd.DataFrame:
@@ -83,12 +84,16 @@ def parse_captions(text: str, where: str) -> list[str]:
 def _check_name(table: Path, name: str, row: int) -> None:
     """Refuse a stimulus_id that could not be told apart or shown in a message."""
     wrong = None
-    if name in MISSING:
+    if name in ("", NO_PICTURE):
         wrong = "is empty"
     elif not name.isprintable():
         wrong = "holds control characters"
     elif len(name) > MAX_ID:
         wrong = f"has {len(name)} characters"
+    elif name.startswith(_FORMULA):
+        wrong = f"begins with {name[0]!r}, which spreadsheets run as a formula"
+    elif "<" in name or ">" in name:
+        wrong = "holds < or >, which is markup"
     if wrong is not None:
         raise CalcarineError(
             f"{table}, row {row + 2}: stimulus_id {name[:40]!r} {wrong}; expected 1 to {MAX_ID} "

@@ -20,6 +20,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from calcarine.data.digests import file_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.picture_metrics import Pictures, at_size, mindeye_base, resize_float
+from calcarine.encoders.torch_files import read_torch_weights
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -65,8 +66,9 @@ class NetworkUse:
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("state_dict", state)
+    state = read_torch_weights(path)
+    weights: dict[str, torch.Tensor] = state.get("state_dict", state)
+    return weights
 
 
 def _filled(make: Callable[[], nn.Module]) -> Callable[[Path], nn.Module]:

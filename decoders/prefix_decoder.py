@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import read_model
 from calcarine.decoders.selectivity.terms import words_of
+from calcarine.encoders.torch_files import read_torch_weights
 
 KIND = "prefix-decoder"
 END = "<end>"
@@ -227,7 +228,7 @@ class ClipCapDecoder:
             self._model: Any = GPT2LMHeadModel.from_pretrained(
                 folder / "gpt2", local_files_only=True
             ).eval()
-            state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
+            state = read_torch_weights(folder / "weights.pt")
         except (OSError, ValueError) as error:
             raise CalcarineError(f"{folder} is no CLIPCap folder: {error}") from error
         language = {n[4:]: t for n, t in state.items() if n.startswith("gpt.")}

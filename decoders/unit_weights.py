@@ -50,6 +50,9 @@ def _leading_axes(targets: np.ndarray) -> np.ndarray:
     if targets.shape[1] <= _MAX_AXES:
         return targets
     centred = targets - targets.mean(axis=0)
+    if len(centred) > centred.shape[1]:  # the smaller of the two products is decomposed
+        turned: np.ndarray = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -_MAX_AXES:]
+        return turned
     values, vectors = np.linalg.eigh(centred @ centred.T)
     kept: np.ndarray = vectors[:, -_MAX_AXES:] * np.sqrt(np.maximum(values[-_MAX_AXES:], 0))
     return kept

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from calcarine.data.checkpoints import remove_checkpoint
+from calcarine.data.checkpoints import checkpoint_of, remove_checkpoint
 from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, write_predictions
@@ -117,7 +117,7 @@ def decode_subjects(
     seed = derive_seed(config.seed, *subjects, "decode", name)
     fits, predicted = {}, {subject: _Parts() for subject in subjects}
     for fold_name, fold in by_fold.items():
-        checkpoint = work / fold_name.replace("/", "_")
+        checkpoint = checkpoint_of(work, fold_name)
         fitted = fit_fold(section, plan, data, fold, seed, checkpoint)
         trials = {
             s: training_trials(data[s], fold[s], fitted.standardizers[s]) for s in fitted.trained_on

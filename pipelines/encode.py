@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calcarine.data.checkpoints import remove_checkpoint
+from calcarine.data.checkpoints import checkpoint_of, remove_checkpoint
 from calcarine.data.digests import frame_sha
 from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
@@ -105,7 +105,7 @@ def encode(
     parts: list[_Predicted] = []
     first_item = 0
     for fold in all_folds:
-        trials, work = data.at(fold.fit, fold.validation), checkpoint / fold.name.replace("/", "_")
+        trials, work = data.at(fold.fit, fold.validation), checkpoint_of(checkpoint, fold.name)
         fold_seed = derive_seed(seed, fold.name)
         encoder = fit_encoder(section, data.embeddings, data.units, trials, fold_seed, work)
         parts += _predict(data, fold, encoder, levels, first_item)

@@ -7,8 +7,8 @@ from calcarine.data.digests import file_sha
 from calcarine.pipelines.config import Config
 
 
-def add_input_hashes(config: Config, subject: str) -> dict[str, str]:
-    """Hash what `prepare` has just read, and write the hashes into the subject's quality.json.
+def write_input_hashes(config: Config, subject: str) -> dict[str, str]:
+    """Hash what `prepare` has just read, and write the hashes beside the responses.
 
     Files that share the name of a named file up to its first dot belong to it (`_eeg.vhdr`,
     `_eeg.eeg`, `_eeg.json`); of a folder all files are hashed.
@@ -16,20 +16,21 @@ def add_input_hashes(config: Config, subject: str) -> dict[str, str]:
     Returns
     -------
     dict
-        SHA-256 by name relative to the data set, as `inputs` of quality.json.
+        SHA-256 by name relative to the data set.
     """
     layout = config.layout
     sidecar = json.loads(layout.responses(subject).with_suffix(".json").read_text(encoding="utf-8"))
     parts = [part for part in sidecar.get("provenance", {}).values() if isinstance(part, list)]
     derivatives = getattr(config.recording, "derivatives", None)
+    release = getattr(config.source, "path", None)  # published betas are read where they stand
     found: dict[str, str] = {}
-    for root in (config.bids, derivatives):
+    for root in dict.fromkeys((config.bids, derivatives, release)):
         for name in (name for part in parts for name in part if root is not None):
             place = root / name
             for path in sorted(place.parent.glob(f"{place.name.split('.')[0]}.*")):
                 for file in [path] if path.is_file() else sorted(path.rglob("*")):
-                    if file.is_file():
-                        found[file.relative_to(root).as_posix()] = file_sha(file)
-    quality = json.loads(layout.quality(subject).read_text(encoding="utf-8"))
-    write_json(layout.quality(subject), {**quality, "inputs": found})
+                    key = file.relative_to(root).as_posix()
+                    if file.is_file() and key not in found:
+                        found[key] = file_sha(file)
+    write_json(layout.inputs(subject), found)
     return found

@@ -14,8 +14,14 @@ from calcarine.data.splits import folds
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.stimulus_copies import check_allowed_pairs, find_stimulus_copies
 from calcarine.pipelines.config import Config
+from calcarine.pipelines.config_data import SplitSection
 
 _OF_THE_TABLE = ("stimulus", "concept", "run", "session")
+
+
+def checked_units(split: SplitSection) -> tuple[str, ...]:
+    """List what must not stand on both sides: `split.disjoint`, and the unit of the split."""
+    return (*split.disjoint, *({split.by} & set(_OF_THE_TABLE) - set(split.disjoint)))
 
 
 def split_leaks(config: Config, trials: pd.DataFrame, window_s: tuple[float, float]) -> list[str]:
@@ -35,7 +41,7 @@ def split_leaks(config: Config, trials: pd.DataFrame, window_s: tuple[float, flo
     """
     split = config.split
     check_allowed_pairs(split.allowed_pairs, trials, split.disjoint)
-    units = {*split.disjoint, *(u for u in _OF_THE_TABLE if u == split.by)}
+    units = checked_units(split)
     leaks = find_leaks(trials, units, window_s, split.allowed_pairs)
     if "stimulus" in units:
         folder = config.stimuli.parent

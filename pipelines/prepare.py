@@ -33,7 +33,7 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
 from calcarine.pipelines.data_links import check_data_set_links
-from calcarine.pipelines.input_hashes import add_input_hashes
+from calcarine.pipelines.input_hashes import write_input_hashes
 from calcarine.pipelines.leak_check import allowed_notes, check_before_reading, check_responses
 from calcarine.pipelines.meeg_reading import meeg_reading
 
@@ -188,4 +188,4 @@ def run(config: Config, subject: str) -> None:
     """
     check_data_set_links(config, [subject])
     MODALITIES[config.recording.modality](config, subject)
-    add_input_hashes(config, subject)
+    write_input_hashes(config, subject)

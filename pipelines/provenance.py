@@ -152,9 +152,9 @@ def hashes(config: Config, subject: str) -> dict[str, str]:
 
 
 def _inputs(config: Config, subject: str) -> dict[str, str]:
-    quality = config.layout.quality(subject)
-    known = json.loads(quality.read_text(encoding="utf-8")) if quality.is_file() else {}
-    found = {f"input {name}": sha for name, sha in known.get("inputs", {}).items()}
+    path = config.layout.inputs(subject)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = {f"input {name}": sha for name, sha in known.items()}
     if config.stimuli.is_file():
         found["input stimuli.tsv"] = file_sha(config.stimuli)
     return found

@@ -51,7 +51,7 @@ def open_nsd(reading: NsdReading) -> ReadyBetas:
         "steps": [f"{reading.version} as published"],
         "provenance": {
             "betas": [str(p.relative_to(reading.path)) for file in files for p in file],
-            "sessions": list(reading.chosen_sessions),
+            "sessions": ", ".join(map(str, reading.chosen_sessions)),
         },
         **space.sidecar,
     }

@@ -13,7 +13,7 @@ from calcarine.data.meeg.channels import (
     sensor_names,
     units_table,
 )
-from calcarine.data.meeg.cleaning import check_flat
+from calcarine.data.meeg.cleaning import check_filter, check_flat
 from calcarine.data.meeg.reading import open_raw
 from calcarine.data.meeg.recordings import MeegFiles
 from calcarine.data.meeg.settings import MeegReading
@@ -83,6 +83,7 @@ def _look_at_signals(reading: MeegReading, files: MeegFiles, found: Found) -> No
         found.units, found.first_run = units, files.name
     check_same_channels(found.units, units, found.first_run, files.name)
     check_flat(raw, names, files.name)
+    check_filter(reading, float(raw.info["sfreq"]))
 
 
 def montage_warnings(units: dict[str, pd.DataFrame]) -> list[str]:

@@ -157,6 +157,22 @@ def _find_bads(raw: Any, files: MeegFiles, reading: MeegReading) -> list[str]:
     return steps
 
 
+def check_filter(reading: MeegReading, sfreq: float) -> None:
+    """Refuse a band that reaches beyond what the sampling rate holds.
+
+    Raises
+    ------
+    CalcarineError
+        With the edge and the Nyquist frequency.
+    """
+    band = reading.filter
+    if band is not None and band.h_freq is not None and band.h_freq >= sfreq / 2:
+        raise CalcarineError(
+            f"recording.filter.h_freq is {band.h_freq:g} Hz; the recording at {sfreq:g} Hz holds "
+            f"frequencies below {sfreq / 2:g} Hz. Set it lower, or to null."
+        )
+
+
 def _filters(raw: Any, reading: MeegReading) -> list[str]:
     steps = []
     nyquist = raw.info["sfreq"] / 2
@@ -172,12 +188,7 @@ def _filters(raw: Any, reading: MeegReading) -> list[str]:
     band = reading.filter
     if band is not None:
         h_freq = band.h_freq
-        if h_freq is not None and h_freq >= nyquist:
-            raise CalcarineError(
-                f"recording.filter.h_freq is {h_freq:g} Hz; the recording at "
-                f"{raw.info['sfreq']:g} Hz holds frequencies below {nyquist:g} Hz. Set it lower, "
-                "or to null."
-            )
+        check_filter(reading, float(raw.info["sfreq"]))
         # MNE's name for a causal IIR filter is `forward`
         phase = "forward" if (band.method, band.phase) == ("iir", "minimum") else band.phase
         raw.filter(band.l_freq, h_freq, method=band.method, phase=phase, verbose="error")

@@ -36,7 +36,7 @@ def open_raw(files: MeegFiles, reading: MeegReading) -> Any:
         The file is damaged, a part of it is missing, or its channels are not what was stated.
     """
     raw = _read(files)
-    _check_samples(raw, files, reading)
+    _check_samples(raw, files)
     _set_types(raw, files, reading)
     if reading.montage is not None:
         montage = spelled_as(standard_montage(reading.montage), raw.ch_names)
@@ -83,29 +83,25 @@ def _read(files: MeegFiles) -> Any:
         ) from error
 
 
-def _check_samples(raw: Any, files: MeegFiles, reading: MeegReading) -> None:
-    """Refuse a run without samples, or whose rate is not that of its sidecar, or too low."""
-    sfreq = float(raw.info["sfreq"])
+def _check_samples(raw: Any, files: MeegFiles) -> None:
     if raw.n_times < 2:
         raise CalcarineError(
             f"{files.recording} holds {raw.n_times} samples; expected a recording. Get it again."
         )
+
+
+def rate_warnings(files: MeegFiles, sfreq: float) -> list[str]:
+    """Say which sidecars state another sampling rate than the recording."""
     folder, entities = files.recording.parent, entities_of(files.recording.name)
+    out = []
     for path in inherited(files.root, folder, entities, (files.datatype,), ".json"):
         stated = read_json(path).get("SamplingFrequency")
         if isinstance(stated, int | float) and abs(stated - sfreq) > _RATE_TOLERANCE * sfreq:
-            raise CalcarineError(
+            out.append(
                 f"{path} says that {files.name} was sampled at {stated:g} Hz, the recording says "
-                f"{sfreq:g} Hz. One of them is wrong, and every latency with it; mend it."
+                f"{sfreq:g} Hz, which is used. If the sidecar is right, every latency is wrong."
             )
-    edges = (
-        [e for e in (reading.filter.l_freq, reading.filter.h_freq) if e] if reading.filter else []
-    )
-    if edges and max(edges) >= sfreq / 2:
-        raise CalcarineError(
-            f"recording.filter has the edge {max(edges):g} Hz; {files.name} was sampled at "
-            f"{sfreq:g} Hz, so that edges must lie below {sfreq / 2:g} Hz. Lower it."
-        )
+    return out
 
 
 def _set_types(raw: Any, files: MeegFiles, reading: MeegReading) -> None:

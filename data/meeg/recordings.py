@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from calcarine.data.bids_names import NO_LABEL, entities_of, inherited, same_label
+from calcarine.data.bids_names import NO_LABEL, check_labels, entities_of, inherited, same_label
 from calcarine.data.errors import CalcarineError
 
 ENDINGS = {
@@ -75,6 +75,7 @@ def _recordings(folder: Path, datatype: str) -> list[tuple[Path, dict[str, str]]
     for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
         own = entities_of(path.name)
         if own["suffix"] == datatype and own["ending"] in ENDINGS[datatype]:
+            check_labels(path, own)
             found.append((path, own))
     return found
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.events import read_events, stimulus_events
-from calcarine.data.meeg.reading import open_raw
+from calcarine.data.meeg.reading import open_raw, rate_warnings
 from calcarine.data.meeg.recordings import MeegFiles, find_recordings
 from calcarine.data.meeg.settings import MeegReading, Windows
 from calcarine.data.stimuli import read_stimuli
@@ -69,6 +69,7 @@ def measure_run(reading: MeegReading, files: MeegFiles, stimuli: pd.DataFrame) -
         events, path, stimuli, reading.stimulus_column, reading.ignore_trial_types
     )
     found = [*overlapping_trials(shown, path), *reaching_windows(shown, reading.epochs, path)]
+    found += rate_warnings(files, sfreq)
     return MeegRun(files, sfreq, length_s, shown, tuple(found))
 
 

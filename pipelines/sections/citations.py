@@ -13,6 +13,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Data 3:160044 (2016).",
         "10.1038/sdata.2016.44",
     ),
+    "bold5000": (
+        "Chang et al., 2019",
+        "Chang N, Pyles JA, Marcus A, Gupta A, Tarr MJ, Aminoff EM. BOLD5000, a public fMRI "
+        "dataset while viewing 5000 visual images. Scientific Data 6:49 (2019).",
+        "10.1038/s41597-019-0052-3",
+    ),
     "bootstrap": (
         "Efron, 1979",
         "Efron B. Bootstrap methods: another look at the jackknife. The Annals of Statistics "
@@ -66,6 +72,12 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "Haxby JV, Gobbini MI, Furey ML, et al. Distributed and overlapping representations of "
         "faces and objects in ventral temporal cortex. Science 293:2425–2430 (2001).",
         "10.1126/science.1063736",
+    ),
+    "horikawa": (
+        "Horikawa & Kamitani, 2017",
+        "Horikawa T, Kamitani Y. Generic decoding of seen and imagined objects using hierarchical "
+        "visual features. Nature Communications 8:15037 (2017).",
+        "10.1038/ncomms15037",
     ),
     "hrf": (
         "Prince et al., 2022",

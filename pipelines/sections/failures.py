@@ -3,6 +3,7 @@
 import numpy as np
 
 from calcarine.data.leaks import find_leaks
+from calcarine.pipelines.leak_check import checked_units
 from calcarine.pipelines.page import Block, Heading, Items, Section, Table, Text
 from calcarine.pipelines.subject_record import SubjectRecord
 
@@ -32,13 +33,15 @@ def failures(record: SubjectRecord) -> Section:
 def leaks_of(record: SubjectRecord) -> list[str]:
     """Repeat the leak check on the trial table as it was written."""
     start, end = record.responses.sidecar.get("response_window_s", (0.0, 0.0))
-    return find_leaks(record.trials, record.config.split.disjoint, (float(start), float(end)))
+    split = record.config.split
+    window = float(start), float(end)
+    return find_leaks(record.trials, checked_units(split), window, split.allowed_pairs)
 
 
 def leak_statement(record: SubjectRecord) -> str:
     """Say what the leak check looked for and what it found."""
     n_leaks = len(leaks_of(record))
-    units = ", ".join(record.config.split.disjoint) or "nothing"
+    units = ", ".join(checked_units(record.config.split)) or "nothing"
     found = (
         "nothing stands on both sides"
         if n_leaks == 0

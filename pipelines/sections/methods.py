@@ -12,6 +12,7 @@ from calcarine.pipelines.sections.citations import CITATIONS
 from calcarine.pipelines.sections.decoder_methods import decoder_text, over_time_text
 from calcarine.pipelines.sections.encoder_methods import ENCODERS
 from calcarine.pipelines.sections.encoding import on_template
+from calcarine.pipelines.sections.origins import ORIGINS
 from calcarine.pipelines.sections.sensor_methods import scaling_text, sensor_responses
 from calcarine.pipelines.subject_record import SubjectRecord
 
@@ -53,23 +54,9 @@ def _cited(paragraphs: list[str]) -> list[tuple[str, str]]:
 
 
 def _data(config: Config) -> str:
-    origin = {
-        "phantom": "The recording is synthetic: scenes were rendered, a cortex with known tuning "
-        "was planted in MNI space, and BOLD time series were simulated from it.",
-        "phantom-meeg": "The recording is synthetic: scenes were rendered, dipoles with known "
-        "tuning and latency were planted in the cortex of fsaverage, what sensors see of them was "
-        "computed by boundary element models, and noise of brain and sensors, blinks, heartbeats, "
-        "mains and muscles were added.",
-        "kriegeskorte92": "The recording is that of a published study [kriegeskorte].",
-        "haxby2001": "The recording is one slice of subject 1 of a published study [haxby].",
-        "recordings": "The recordings were converted from the files of a release.",
-        "things-eeg2": "The recordings are those of THINGS-EEG2 [things-eeg2].",
-        "things-meg": "The recordings are those of THINGS-MEG [things-meg].",
-        "bids": "The recording was read from a data set.",
-    }[config.source.kind]
     return (
-        f"{origin} Data are organised by BIDS [bids]; the analysis ran as a Snakemake workflow "
-        "[snakemake]."
+        f"{ORIGINS[config.source.kind]} Data are organised by BIDS [bids]; the analysis ran as a "
+        "Snakemake workflow [snakemake]."
     )
 
 
@@ -131,6 +118,9 @@ RESPONSES: dict[str, Callable[[Any], str]] = {
     "fmri": _fmri_responses,
     "eeg": sensor_responses,
     "meg": sensor_responses,
+    "betas": lambda recording: (
+        "Single-trial responses (betas) were used as their publisher estimated them."
+    ),
     "epochs": lambda recording: "Epochs were used as their publisher made them.",
     "dissimilarities": _recorded_dissimilarities,
 }

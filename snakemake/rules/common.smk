@@ -40,6 +40,7 @@ def recording(subject):
         responses.with_suffix(".json"),
         TREE.units(subject),
         TREE.quality(subject),
+        TREE.inputs(subject),
     ]
 
 

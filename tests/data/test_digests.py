@@ -11,6 +11,7 @@ from calcarine.data.digests import (
     frame_sha,
     picture_sha,
     pictures_of,
+    read_picture,
     text_sha,
 )
 from calcarine.data.errors import CalcarineError
@@ -78,3 +79,16 @@ def test_paths_of_the_tree(tmp_path):
     assert layout.responses("02") == tmp_path / "sub-02" / "eeg" / "sub-02_responses.npy"
     assert layout.source("phantom") == tmp_path / "sourcedata" / "phantom"
     assert layout.model("02", "encoder-clip") == tmp_path / "sub-02" / "models" / "encoder-clip"
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"), [("1", "PNG"), ("CMYK", "JPEG"), ("P", "PNG"), ("L", "BMP")]
+)
+def test_unusual_modes_are_read_as_they_look(mode, form, tmp_path):
+    picture = Image.new("RGB", (8, 6), "white")
+    picture.paste("black", (0, 0, 4, 6))
+    picture.convert(mode).save(tmp_path / "p", form)
+    found = np.asarray(read_picture(tmp_path / "p"), dtype=int)
+    assert found.shape == (6, 8, 3)
+    assert (found[:, :3] < 20).all()
+    assert (found[:, 5:] > 235).all()

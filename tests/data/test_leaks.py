@@ -126,3 +126,13 @@ def test_a_block_may_not_be_cut_and_its_neighbour_may():
     trials.loc[2, "split"] = "test"
     (leak,) = find_leaks(trials, ("block",), WINDOW)
     assert "a block of 3 trials of concept a stands on both sides" in leak
+
+
+def test_concepts_that_are_spelled_alike_and_differ_can_be_allowed():
+    trials = table([*CLEAN, ("3", "9", 0.0, "d", "D", "Cups", "train")])
+    (leak,) = find_leaks(trials, ("concept",), WINDOW)
+    assert "concept cup, spelled 'Cups' there, stands on both sides" in leak
+    assert find_leaks(trials, ("concept",), WINDOW, [("Cups", "cup")]) == []
+    (leak,) = find_leaks(table([*CLEAN, ("3", "9", 0.0, "d", "D", "cup", "train")]),
+                         ("concept",), WINDOW, [("cup", "cup")])  # fmt: skip
+    assert "concept cup stands" in leak

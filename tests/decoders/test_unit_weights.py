@@ -97,3 +97,13 @@ def test_time_courses_and_other_units_are_refused(trials):
     )
     with pytest.raises(CalcarineError, match="Remove `weigh_units`"):
         _fit(courses, WeightedUnits(RidgeDecoder()))
+
+
+def test_long_targets_weigh_alike_whichever_product_is_decomposed(trials, rng, monkeypatch):
+    monkeypatch.setattr("calcarine.decoders.unit_weights._MAX_AXES", 4)
+    few = unit_weights(trials.responses, trials.targets, trials.groups)
+    # columns of zeros change nothing but which of the two products is smaller
+    padded = np.pad(trials.targets, ((0, 0), (0, N_TRIALS)))
+    many = unit_weights(trials.responses, padded, trials.groups)
+    np.testing.assert_allclose(few, many, atol=1e-4)
+    assert few.std() > 0.1

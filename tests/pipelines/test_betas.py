@@ -1,5 +1,9 @@
 """Published betas through the workflow's own steps: check, source, prepare."""
 
+import json
+from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import pytest
 import yaml
@@ -10,7 +14,11 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import read_responses
 from calcarine.pipelines import encode, prepare, source
 from calcarine.pipelines.check import check_config
-from calcarine.pipelines.config import load_config, parse_config
+from calcarine.pipelines.config import Recording, load_config, parse_config
+from calcarine.pipelines.config_data import Source
+from calcarine.pipelines.sections.methods import RESPONSES
+from calcarine.pipelines.sections.origins import ORIGINS
+from calcarine.pipelines.source import SOURCES
 
 
 def configuration(folder, source_section, subjects, **sections):
@@ -34,8 +42,8 @@ def configuration(folder, source_section, subjects, **sections):
 def nsd(tmp_path_factory):
     root = tmp_path_factory.mktemp("nsd")
     design = write_design(root)
-    stored = write_volume_subject(root, 1, [1, 2])
-    shown = design["masterordering"][:1500].astype(int) - 1
+    stored = write_volume_subject(root, 1, [1])
+    shown = design["masterordering"][:750].astype(int) - 1
     write_pictures(root, np.unique(design["subjectim"][0, shown]).astype(int) - 1)
     return root, stored
 
@@ -63,7 +71,7 @@ def test_check_names_what_is_missing(tmp_path):
 
 def test_nsd_becomes_responses(nsd, tmp_path):
     root, stored = nsd
-    path = configuration(tmp_path, {"kind": "nsd", "path": str(root), "sessions": [1, 2]}, ["01"])
+    path = configuration(tmp_path, {"kind": "nsd", "path": str(root), "sessions": [1]}, ["01"])
     problems, plan = check_config(path)
     assert problems == []
     assert plan is not None
@@ -74,12 +82,14 @@ def test_nsd_becomes_responses(nsd, tmp_path):
     responses = read_responses(config.layout, "01")
     place = responses.units[["i", "j", "k"]].to_numpy()
     first = stored[1][tuple(place.T)].T / 300
-    np.testing.assert_allclose(responses.values[:750], first, rtol=1e-6)
+    np.testing.assert_allclose(responses.values, first, rtol=1e-6)
     assert set(responses.trials["split"]) == {"train", "validation", "test"}
-    assert responses.trials["session"].tolist() == ["01"] * 750 + ["02"] * 750
+    assert responses.trials["session"].tolist() == ["01"] * 750
     # noise alone: the ceilings are the data's, whatever the release says
     assert responses.units["ncsnr"].median() < 0.5
     assert "ncsnr_published" in responses.units
+    quality = json.loads(config.layout.quality("01").read_text())
+    assert {Path(name).name for name in quality["inputs"]} == {"betas_session01.hdf5"}
     names = [p.name for p in config.layout.responses("01").parent.iterdir()]
     assert not [n for n in names if n.startswith(".")]
 
@@ -112,3 +122,15 @@ def test_object_decoding_is_encoded(tmp_path):
     embed.run(config, "colours")
     encode.run(config, "01", "colours")
     assert config.layout.model("01", "encoder-colours").is_dir()
+
+
+def test_every_source_and_recording_has_words_for_the_methods():
+    kinds = {
+        name: {
+            get_args(section.model_fields[key].annotation)[0]
+            for section in get_args(get_args(union)[0])
+        }
+        for name, union, key in (("source", Source, "kind"), ("recording", Recording, "modality"))
+    }
+    assert set(ORIGINS) == kinds["source"] == set(SOURCES)
+    assert set(RESPONSES) == kinds["recording"]

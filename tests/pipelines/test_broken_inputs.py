@@ -1,6 +1,7 @@
 """A corpus of broken inputs: each ends in one clear message and exit code 2, nothing is touched."""
 
 import re
+import subprocess
 import sys
 
 import pytest
@@ -88,3 +89,19 @@ def test_a_broken_input_ends_in_one_message(name, bases, tmp_path, capsys, monke
 def test_the_corpus_is_large():
     assert len(CORPUS) >= 150
     assert min(len(own) for own in KINDS.values()) >= 8
+
+
+@pytest.mark.parametrize(
+    "name", ["file-python-object", "picture-decompression-bomb", "model-tensors-a-pickle"]
+)
+def test_a_shell_sees_the_same(name, bases, tmp_path):
+    damage, message = CORPUS[name]
+    study = study_of(name.split("-")[0], bases, tmp_path)
+    damage(study)
+    command = [sys.executable, "-m", "calcarine.pipelines", *study.arguments()]
+    before = broken_base.snapshot(study.root)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert re.search(message, done.stderr, re.DOTALL), done.stderr
+    assert "Traceback" not in done.stderr
+    assert broken_base.snapshot(study.root) == before

@@ -44,7 +44,7 @@ def test_two_runs_give_the_same_bytes(config):
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     prepare.run(config, "01")
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first
-    assert len(first) == 5
+    assert len(first) == 6
 
 
 def test_subjects_draw_the_same_split(config):
@@ -115,14 +115,14 @@ def test_check_finds_nothing_wrong_with_good_data(config):
 
 def test_the_hashes_of_what_was_read_are_written_down(config):
     prepare.run(config, "01")
-    quality = json.loads(config.layout.quality("01").read_text())
+    inputs = json.loads(config.layout.inputs("01").read_text())
     named = read_responses(config.layout, "01").sidecar["provenance"]
     assert named["bold"]
-    assert {*named["bold"], *named["events"]} <= set(quality["inputs"])
-    for name, sha in quality["inputs"].items():
+    assert {*named["bold"], *named["events"]} <= set(inputs)
+    for name, sha in inputs.items():
         assert hashlib.sha256((config.bids / name).read_bytes()).hexdigest() == sha
     events = config.bids / named["events"][0]
     events.write_text(events.read_text() + "\n")
     prepare.run(config, "01")
-    again = json.loads(config.layout.quality("01").read_text())["inputs"]
-    assert {n for n in again if again[n] != quality["inputs"][n]} == {named["events"][0]}
+    again = json.loads(config.layout.inputs("01").read_text())
+    assert {n for n in again if again[n] != inputs[n]} == {named["events"][0]}

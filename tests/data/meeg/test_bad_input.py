@@ -299,3 +299,11 @@ def test_a_missing_first_part_of_a_split_recording(split_meg):
     parts[0].unlink()
     with pytest.raises(CalcarineError, match="part 02 of a split recording whose first part"):
         find_recordings(split_meg, "01", "look", "meg")
+
+
+def test_a_rate_that_the_sidecar_states_otherwise_is_a_warning(small_eeg):
+    path = small_eeg.eeg("01", "eeg.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"SamplingFrequency": 7}))
+    found = find_problems(small_eeg.reading())
+    assert found.problems == []
+    assert "sampled at 7 Hz, the recording says 200 Hz, which is used" in found.warnings[0]
