@@ -99,6 +99,8 @@ def test_with_a_signal_it_is_found_when_it_was_planted_and_in_a_stranger(tmp_pat
     ranks = rows[
         (rows["metric"] == "brain_to_image_median_rank_centred")
         & (rows["stage"] == "decode")
+        & (rows["protocol"] == "calcarine")
+        & rows["split"].isin(["test", "test-unseen-subject"])
         & ~rows["model"].str.contains("/")
     ]
     assert set(ranks["split"]) == {"test", "test-unseen-subject"}
