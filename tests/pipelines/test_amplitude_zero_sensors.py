@@ -68,6 +68,7 @@ def is_leading(table):
     retrieval = (table["metric"] == "brain_to_image_top1_centred") & (table["stage"] == "decode")
     windows = (table["metric"] == "accuracy") & (table["protocol"] == "calcarine-full-window")
     is_model = ~table["model"].str.contains("/")
+    is_model &= table["split"].isin(["test", "test-unseen-subject"])
     return ((retrieval & (table["protocol"] == "calcarine")) | windows) & is_model
 
 
