@@ -114,7 +114,12 @@ def model_bytes(folder):
 
 
 def test_every_kind_of_decoder_can_be_configured(tree):
-    of_sensors = {"sensor-contrastive", "riemann", "xdawn"}  # see test_decode_sensors.py
+    of_sensors = {
+        "sensor-contrastive",
+        "direction-ridge",
+        "riemann",
+        "xdawn",
+    }  # see test_decode_sensors.py
     assert {d.kind for d in tree.decode.values()} | of_sensors == set(MAKERS)
 
 
@@ -301,7 +306,9 @@ def test_an_unknown_kind_of_model_is_refused(tree):
     told = json.loads((folder / "config.json").read_text())
     told["decoder"]["kind"] = "oracle"
     (folder / "config.json").write_text(json.dumps(told))
-    with pytest.raises(CalcarineError, match=r"kind 'oracle'; known are \['ridge', 'lda'"):
+    with pytest.raises(
+        CalcarineError, match=r"kind 'oracle'; known are \['ridge', 'direction-ridge', 'lda'"
+    ):
         load_decoder(folder)
 
 

@@ -17,7 +17,7 @@ def tree(tmp_path_factory):
     return config
 
 
-@pytest.mark.parametrize("name", ["ridge", "riemann", "xdawn", "module"])
+@pytest.mark.parametrize("name", ["ridge", "direction", "riemann", "xdawn", "module"])
 def test_sensors_are_decoded_and_the_folder_predicts_alike(tree, name):
     if name in ("riemann", "xdawn"):
         pytest.importorskip("pyriemann")
@@ -34,7 +34,7 @@ def test_sensors_are_decoded_and_the_folder_predicts_alike(tree, name):
     )
     np.testing.assert_allclose(single.values, again, rtol=1e-4, atol=1e-4)
     rows, _ = decoder_results(tree, "01", name, "test")
-    if name in ("ridge", "riemann"):
+    if name in ("ridge", "direction", "riemann"):
         ranks = [r for r in rows if r.metric == "brain_to_image_median_rank_centred"]
         best = next(r for r in ranks if r.model == name and r.n_repeats == 4)
         assert best.ci_high < 0.5
