@@ -103,14 +103,14 @@ def _check_name(table: Path, name: str, row: int) -> None:
 
 def _check_inside(table: Path, name: str, row: int) -> None:
     folder = table.parent.absolute()
-    if Path(name) == Path() or not name.isprintable():
+    place = Path(os.path.normpath(folder / name))
+    if place == folder or not name.isprintable():
         raise CalcarineError(
             f"{table}, row {row + 2}: `file` is {name[:40]!r}; expected a picture, a folder of "
             f"pictures, or {NO_PICTURE}."
         )
     # by name, not by target: a converter links folders of pictures that stay where they are
-    inside = Path(os.path.normpath(folder / name)).is_relative_to(folder)
-    if name != NO_PICTURE and not inside:
+    if name != NO_PICTURE and not place.is_relative_to(folder):
         raise CalcarineError(
             f"{table}, row {row + 2}: `file` {name!r} leads out of {folder}. "
             "Use a path below the folder of stimuli.tsv."

@@ -15,11 +15,37 @@ from pathlib import Path
 import pytest
 from fixtures.small_phantom import make_small_recordings, write_small_phantom
 
+from calcarine.data.checkpoints import checkpoint_of
 from calcarine.pipelines.config import load_config
 from calcarine.pipelines.steps import run_step
 from calcarine.pipelines.workflow import snakemake_command
 
 SUBJECT = "01"
+NEVER = 1_000_000
+
+# `calcarine` with a checkpoint after every third epoch, that dies in the epoch of the given number
+MORTAL = """
+import os, signal, sys
+from calcarine.encoders import training
+from calcarine.pipelines.cli import main
+
+last, begun = int(sys.argv.pop(1)), [0]
+one_epoch, write_state = training._one_epoch, training._write_state
+
+def mortal(*arguments):
+    if begun[0] == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begun[0] += 1
+    return one_epoch(*arguments)
+
+def write_some(folder, key, model, optimizer, history, best):
+    if len(history.train_loss) % 3 == 0:
+        write_state(folder, key, model, optimizer, history, best)
+
+training._one_epoch, training._write_state = mortal, write_some
+training._CHECKPOINT_EVERY_S, training._CHECKPOINT_SHARE = 0.0, float("inf")
+main()
+"""
 
 
 @dataclass
@@ -149,42 +175,34 @@ def test_killed_three_times_it_ends_with_the_same_bytes(calm):
 
 
 def test_a_training_killed_between_checkpoints_ends_with_the_same_weights(tmp_path):
-    path = write_small_phantom(tmp_path, subjects=(SUBJECT,), n_epochs=1000)
+    path = write_small_phantom(tmp_path, subjects=(SUBJECT,), n_epochs=40)
     config = load_config(path)
     make_small_recordings(path)
     run_step("prepare", config, subject=SUBJECT)
     run_step("embed", config, name="clip")
     models = config.layout.model(SUBJECT, "decoder-contrastive-clip").parent
     weights = models / "decoder-contrastive-clip" / "model.safetensors"
-    state = models / ".decoder-contrastive-clip.training" / "holdout" / "state.json"
+    training = models / ".decoder-contrastive-clip.training"
+    state = checkpoint_of(training, "holdout") / "state.json"
 
-    def start():
-        command = [sys.executable, "-m", "calcarine.pipelines", "step", "decode", str(path)]
-        command += ["--subject", SUBJECT, "--name", "contrastive-clip"]
-        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    def train(n_epochs_until_death: int) -> int:
+        command = [sys.executable, "-c", MORTAL, str(n_epochs_until_death), "step", "decode"]
+        command += [str(path), "--subject", SUBJECT, "--name", "contrastive-clip"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, env=environment, check=False).returncode
 
-    def n_epochs():
-        try:
-            return len(json.loads(state.read_text())["state"]["train_loss"])
-        except OSError:
-            return 0
+    def n_epochs() -> int:
+        return len(json.loads(state.read_text())["state"]["train_loss"])
 
-    assert start().wait() == 0
+    assert train(NEVER) == 0
     calm = weights.read_bytes()
     shutil.rmtree(weights.parent)
-    reached = [0]
-    for _ in range(2):
-        process = start()
-        # the second process has to go on from where the first was, not from the beginning
-        while n_epochs() <= reached[-1]:
-            assert process.poll() is None, "the training ended before it could be killed"
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
-        reached.append(n_epochs())
+    # the second process goes on from where the first was, not from the beginning
+    for lived, reached in ((7, 6), (5, 9)):
+        assert train(lived) == -signal.SIGKILL
+        assert n_epochs() == reached
         assert not weights.exists()
-    assert 0 < reached[1] < reached[2] < 1000
-    assert start().wait() == 0
+    assert train(NEVER) == 0
     assert weights.read_bytes() == calm
     assert not state.exists()
 
