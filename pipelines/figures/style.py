@@ -18,6 +18,7 @@ MAIN, SECOND, CONTROL = "#1f5f99", "#c2571a", "#8a939d"
 SERIES = (MAIN, SECOND, "#3a7d44", "#8c4a97", "#94701c", "#2a8a8c")
 WIDTH_IN = 4.8
 _DPI = 190
+_N_COLOURS = 160  # a page with a dozen maps of the cortex stays below 5 MB
 _HOUSE = {
     "font.size": 10.0,
     "axes.titlesize": 10.5,
@@ -61,10 +62,10 @@ def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
 
 
 def to_png(figure: Figure) -> bytes:
-    """Render a figure as PNG with at most 256 colours and without date or program name."""
+    """Render a figure as PNG with few colours and without date or program name."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return png_of(np.asarray(canvas.buffer_rgba())[..., :3], 256)
+    return png_of(np.asarray(canvas.buffer_rgba())[..., :3], _N_COLOURS)
 
 
 def png_of(pixels: np.ndarray, n_colours: int | None = None) -> bytes:
