@@ -32,7 +32,7 @@ def run_plot(runs: Sequence[str], values: np.ndarray, title: str, label: str) ->
         step = max(1, -(-len(runs) // 14))
         axes.set_xticks(at[::step], list(runs)[::step], rotation=0 if len(runs) < 9 else 60)
         low, high = min(0.0, float(np.nanmin(values))), float(np.nanmax(values))
-        axes.set_ylim(low, high + 0.12 * max(high - low, 1e-6))
+        axes.set_ylim(low, high + 0.12 * (high - low) if high > low else low + 1)
         axes.set_xlabel("run")
         axes.set_ylabel(label)
         axes.set_title(title)

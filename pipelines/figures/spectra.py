@@ -47,6 +47,7 @@ def spectra_plot(before: Mapping[str, Curve], after: Mapping[str, Curve], label:
         known = [p[p > 0] for _, p in (*before.values(), *after.values())]
         top = max(float(p.max()) for p in known)
         axes.set_ylim(top * 1e-7, top * 2)
+        axes.yaxis.set_major_formatter("{x:g}")  # powers of ten as plain text
         axes.set_xlabel("Hz")
         axes.set_ylabel(label)
         axes.set_title("Power of the sensors (median)")
