@@ -7,6 +7,11 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.digests import pictures_of
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import NO_PICTURE, write_stimuli
@@ -74,18 +79,15 @@ def _copy(source: Path, destination: Path) -> None:
 
 
 def _write_description(root: Path) -> None:
-    write_json(
-        root / "dataset_description.json",
-        {
-            "Name": "Haxby et al. 2001, subject 1, one slice",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "raw",
-            "License": "CC BY-SA 3.0",
-            "Authors": ["Haxby", "Gobbini", "Furey", "Ishai", "Schouten", "Pietrini"],
-            "ReferencesAndLinks": ["https://doi.org/10.1126/science.1063736"],
-        },
+    about = dataset_description(
+        "Haxby et al. 2001, subject 1, one slice",
+        "raw",
+        "CC BY-SA 3.0",
+        "https://doi.org/10.1126/science.1063736",
+        ("Haxby", "Gobbini", "Furey", "Ishai", "Schouten", "Pietrini"),
     )
-    write_text(root / "participants.tsv", f"participant_id\nsub-{SUBJECT}\n")
+    write_description(root, about)
+    write_participants(root, [SUBJECT])
     write_text(root / ".bidsignore", "*_desc-*\nstimuli/\n")
     write_json(
         root / f"task-{TASK}_bold.json", {"RepetitionTime": TR_S, "TaskName": "object viewing"}

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.dissimilarities import Dissimilarities, write_dissimilarities
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import write_stimuli
@@ -61,8 +66,7 @@ def convert_kriegeskorte92(source: Path, destination: Path) -> None:
             found = Dissimilarities(own, rdms, stimuli, {"unit": "1 − Pearson r (fMRI patterns)"})
             write_dissimilarities(root / f"sub-{subject}" / "dissimilarities", found)
         _write_references(root / "references", release, stimuli)
-        lines = ["participant_id", *(f"sub-{subject}" for subject in subjects)]
-        write_text(root / "participants.tsv", "\n".join(lines) + "\n")
+        write_participants(root, subjects)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -76,18 +80,15 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _write_description(root: Path) -> None:
-    write_json(
-        root / "dataset_description.json",
-        {
-            "Name": "Kriegeskorte et al. 2008, 92 pictures",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "rsatoolbox", "Description": "demos/92imageData"}],
-            "License": "MIT (rsatoolbox); the photographs carry no licence of their own",
-            "Authors": ["Kriegeskorte", "Mur", "Ruff", "Kiani", "Bodurka", "Esteky", "Bandettini"],
-            "ReferencesAndLinks": ["https://doi.org/10.1016/j.neuron.2008.10.043"],
-        },
+    about = dataset_description(
+        "Kriegeskorte et al. 2008, 92 pictures",
+        "derivative",
+        "MIT (rsatoolbox); the photographs carry no licence of their own",
+        "https://doi.org/10.1016/j.neuron.2008.10.043",
+        ("Kriegeskorte", "Mur", "Ruff", "Kiani", "Bodurka", "Esteky", "Bandettini"),
+        ({"Name": "rsatoolbox", "Description": "demos/92imageData"},),
     )
+    write_description(root, about)
 
 
 def _write_stimuli(folder: Path, release: dict[str, np.ndarray]) -> pd.DataFrame:

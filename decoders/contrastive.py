@@ -19,6 +19,7 @@ from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkSh
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.network_inputs import NetworkInput, network_input
+from calcarine.encoders.network_weights import fill_network, weight_arrays
 from calcarine.encoders.training import History, TrainingPlan, train
 
 
@@ -204,7 +205,7 @@ class ContrastiveDecoder:
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores."""
-        tensors = {f"network.{n}": v.numpy() for n, v in self.network_.state_dict().items()}
+        tensors = weight_arrays(self.network_)
         tensors["target.mean"] = self.mean_
         config = self._settings() | {
             "plan": asdict(self.plan),
@@ -225,13 +226,7 @@ class ContrastiveDecoder:
         decoder.history_ = History(**config["history"])
         decoder.inputs_ = {s: NetworkInput.from_json(v) for s, v in config["inputs"].items()}
         decoder.network_ = ContrastiveNetwork(decoder.inputs_, len(decoder.mean_), shape)
-        weights = {
-            n.removeprefix("network."): torch.from_numpy(np.array(v))
-            for n, v in tensors.items()
-            if n.startswith("network.")
-        }
-        decoder.network_.load_state_dict(weights)
-        decoder.network_.eval()
+        fill_network(decoder.network_, tensors)
         return decoder
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -161,6 +161,41 @@ def labels_of(targets: np.ndarray, kind: str) -> np.ndarray:
             f"training trials show {n_shown}."
         )
     return labels
+
+
+class LinearPrediction:
+    """What decoders share that predict embeddings by weights and an intercept.
+
+    Attributes
+    ----------
+    coef_
+        float32, shape (n_units, embed_dim); the samples of a channel stand side by side.
+    intercept_
+        float32, shape (embed_dim,).
+    """
+
+    kind: ClassVar[str]
+    coef_: np.ndarray
+    intercept_: np.ndarray
+
+    def predict(self, responses: np.ndarray, subject: str = "") -> np.ndarray:
+        """Predict embeddings.
+
+        Parameters
+        ----------
+        responses
+            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
+        subject
+            Not needed: there is one.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (n_items, embed_dim).
+        """
+        responses = flat_responses(responses)
+        check_units(responses, len(self.coef_), self.kind)
+        return np.asarray(responses, dtype=np.float32) @ self.coef_ + self.intercept_
 
 
 def flat_responses(responses: np.ndarray) -> np.ndarray:

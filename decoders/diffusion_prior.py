@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
+from calcarine.encoders.network_weights import fill_network, weight_arrays
 from calcarine.encoders.training import Epoch, TrainingPlan, train
 
 
@@ -247,7 +248,7 @@ class DiffusionPrior:
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores."""
-        tensors = {f"network.{n}": v.numpy() for n, v in self.network_.state_dict().items()}
+        tensors = weight_arrays(self.network_)
         config = {"shape": asdict(self.shape), "plan": asdict(self.plan), "scale": self.scale_}
         return config, {**tensors, "mean": self.mean_}
 
@@ -257,12 +258,7 @@ class DiffusionPrior:
         prior = cls(PriorShape(**config["shape"]), TrainingPlan(**config["plan"]))
         prior.mean_, prior.scale_ = tensors["mean"], config["scale"]
         prior.network_ = _Denoiser(len(prior.mean_), prior.shape)
-        weights = {
-            n.removeprefix("network."): torch.from_numpy(np.array(v))
-            for n, v in tensors.items()
-            if n.startswith("network.")
-        }
-        prior.network_.load_state_dict(weights)
+        fill_network(prior.network_, tensors)
         return prior
 
 

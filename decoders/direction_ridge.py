@@ -7,7 +7,7 @@ import numpy as np
 
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
-    check_units,
+    LinearPrediction,
     flat_responses,
     only_subject,
 )
@@ -51,7 +51,7 @@ class _Ridge:
         return np.asarray(self.targets[held] - left_out)
 
 
-class DirectionRidge:
+class DirectionRidge(LinearPrediction):
     """Predict an embedding linearly, with one penalty whose predictions point the right way.
 
     A squared error on single trials asks for short predictions, and gets them by a large penalty,
@@ -117,25 +117,6 @@ class DirectionRidge:
         self.alpha_ = float(self.alphas_[best])
         fitted = along[best] / size[best] if size[best] > 0 else 0.0
         self.length_ = float(max(fitted, _SHORTEST))
-
-    def predict(self, responses: np.ndarray, subject: str = "") -> np.ndarray:
-        """Predict embeddings.
-
-        Parameters
-        ----------
-        responses
-            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
-        subject
-            Not needed: there is one.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, shape (n_items, embed_dim).
-        """
-        responses = flat_responses(responses)
-        check_units(responses, len(self.coef_), self.kind)
-        return np.asarray(responses, dtype=np.float32) @ self.coef_ + self.intercept_
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores."""

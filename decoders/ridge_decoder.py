@@ -8,7 +8,7 @@ import numpy as np
 from calcarine.data.stored_rows import StoredRows
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
-    check_units,
+    LinearPrediction,
     flat_responses,
     only_subject,
 )
@@ -18,7 +18,7 @@ from calcarine.encoders.ridge.solver import solve_ridge
 _WORKING_BYTES = 4 * 2**30
 
 
-class RidgeDecoder:
+class RidgeDecoder(LinearPrediction):
     """Predict every target dimension linearly.
 
     Parameters
@@ -69,25 +69,6 @@ class RidgeDecoder:
             kept, n_axes = round(found.route.kept_share, 6), found.route.n_axes
             self.route_ = {"name": found.route.route, "n_axes": n_axes, "kept_share": kept}
         return self
-
-    def predict(self, responses: np.ndarray, subject: str = "") -> np.ndarray:
-        """Predict embeddings.
-
-        Parameters
-        ----------
-        responses
-            Standardised, shape (n_items, n_units) or (n_items, n_channels, n_times).
-        subject
-            Not needed: there is one.
-
-        Returns
-        -------
-        numpy.ndarray
-            float32, shape (n_items, embed_dim).
-        """
-        responses = flat_responses(responses)
-        check_units(responses, len(self.coef_), self.kind)
-        return np.asarray(responses, dtype=np.float32) @ self.coef_ + self.intercept_
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores."""

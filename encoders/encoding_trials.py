@@ -1,10 +1,12 @@
 """What encoders are fitted on in a fold, and what every fitted encoder can do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 
 from calcarine.data.standardize import Standardizer
 
@@ -41,6 +43,31 @@ class EncodingTrials:
     sessions: np.ndarray | None
     is_validation: np.ndarray
     sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncodingTask:
+    """What an encoder is fitted on in a fold, and where.
+
+    Attributes
+    ----------
+    embeddings
+        Sidecars of the embeddings that it reads, in the order in which their features lie.
+    units
+        Units table, one row a unit.
+    trials
+        Training and validation trials.
+    seed
+        Seed of what is random in it.
+    checkpoint
+        Folder from which an interrupted training goes on.
+    """
+
+    embeddings: Sequence[dict[str, Any]]
+    units: pd.DataFrame
+    trials: EncodingTrials
+    seed: int
+    checkpoint: Path
 
 
 class FittedEncoder(Protocol):

@@ -15,7 +15,6 @@ from calcarine.decoders.residual_mlp import ResidualMlpShape
 from calcarine.decoders.ridge_decoder import RidgeDecoder
 from calcarine.decoders.svm import SvmDecoder
 from calcarine.decoders.unit_weights import WeightedUnits
-from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Decoder as DecoderSection
 from calcarine.pipelines.config_models import ContrastiveDecoderSection, RidgeDecoderSection
 from calcarine.pipelines.config_sensors import (
@@ -23,6 +22,7 @@ from calcarine.pipelines.config_sensors import (
     SensorContrastiveSection,
     XdawnDecoderSection,
 )
+from calcarine.pipelines.training_plans import training_plan
 
 
 def _ridge(section: RidgeDecoderSection, seed: int, checkpoint: Path) -> Decoder:
@@ -43,7 +43,7 @@ def _contrastive(section: ContrastiveDecoderSection, seed: int, checkpoint: Path
         section.voxel_dropout,
     )
     loss = ContrastiveLoss("soft-clip", section.mixco_share, 1.0, section.mse_weight)
-    decoder = ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
+    decoder = ContrastiveDecoder(shape, training_plan(section, seed), loss, checkpoint)
     return _weighted(section, decoder)
 
 
@@ -52,18 +52,7 @@ def _sensor_contrastive(section: SensorContrastiveSection, seed: int, checkpoint
     shape = shape_of(network.pop("kind"), network)
     weight = section.clip_weight
     loss = ContrastiveLoss(section.contrast, section.mixco_share, weight, 1 - weight)
-    return ContrastiveDecoder(shape, _plan(section, seed), loss, checkpoint)
-
-
-def _plan(section: ContrastiveDecoderSection | SensorContrastiveSection, seed: int) -> TrainingPlan:
-    return TrainingPlan(
-        section.n_epochs,
-        section.batch_size,
-        section.learning_rate,
-        section.weight_decay,
-        section.patience,
-        seed,
-    )
+    return ContrastiveDecoder(shape, training_plan(section, seed), loss, checkpoint)
 
 
 def _riemann(section: RiemannDecoderSection, seed: int, checkpoint: Path) -> Decoder:

@@ -20,7 +20,7 @@ from calcarine.data.responses import read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.data.stored_rows import take_rows
-from calcarine.encoders.encoding_trials import FittedEncoder, PredictsBands
+from calcarine.encoders.encoding_trials import EncodingTask, FittedEncoder, PredictsBands
 from calcarine.encoders.unit_space import SPACE_KEYS
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config import Encoder as EncoderSection
@@ -107,14 +107,18 @@ def encode(
     for fold in all_folds:
         trials, work = data.at(fold.fit, fold.validation), checkpoint_of(checkpoint, fold.name)
         fold_seed = derive_seed(seed, fold.name)
-        encoder = fit_encoder(section, data.embeddings, data.units, trials, fold_seed, work)
+        encoder = fit_encoder(
+            section, EncodingTask(data.embeddings, data.units, trials, fold_seed, work)
+        )
         parts += _predict(data, fold, encoder, levels, first_item)
         first_item += data.trials["stimulus_id"].iloc[fold.test].nunique()
     if len(all_folds) > 1:
         tested = np.unique(np.concatenate([f.test for f in all_folds]))
         trials = data.at(tested, np.array([], dtype=np.int64))
         work, fold_seed = checkpoint / "all", derive_seed(seed, "all")
-        encoder = fit_encoder(section, data.embeddings, data.units, trials, fold_seed, work)
+        encoder = fit_encoder(
+            section, EncodingTask(data.embeddings, data.units, trials, fold_seed, work)
+        )
     sidecar = {
         "model": f"encoder-{name}",
         "target": "responses",

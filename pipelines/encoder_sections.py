@@ -1,14 +1,12 @@
 """From an encoder's section of the configuration to the fitted encoder."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from calcarine.encoders.banded_encoder import BandedEncoder
-from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.encoding_trials import EncodingTask, FittedEncoder
 from calcarine.encoders.joint_encoder import JointEncoder
 from calcarine.encoders.ridge.banded import BandedSettings
 from calcarine.encoders.voxel_encoder import VoxelEncoder
@@ -20,56 +18,38 @@ from calcarine.pipelines.config_models import (
 from calcarine.pipelines.config_models import Encoder as EncoderSection
 
 
-def _ridge(
-    section: RidgeEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
+def _ridge(section: RidgeEncoderSection, task: EncodingTask) -> FittedEncoder:
+    trials = task.trials
     groups = trials.stimuli if section.averages_repeats else trials.groups
     n_folds = _inner_folds(section.n_folds, groups)
-    encoder = VoxelEncoder(embeddings[0], units, n_folds, section.method, section.search)
+    encoder = VoxelEncoder(task.embeddings[0], task.units, n_folds, section.method, section.search)
     return encoder.fit(trials.features, trials.responses, groups, trials.sessions)
 
 
-def _banded(
-    section: BandedEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
+def _banded(section: BandedEncoderSection, task: EncodingTask) -> FittedEncoder:
+    trials = task.trials
     n_folds = _inner_folds(section.n_folds, trials.groups)
     settings = BandedSettings(
         n_candidates=section.n_candidates,
         n_refinements=section.n_refinements,
         max_axes=section.max_axes,
-        seed=seed,
+        seed=task.seed,
     )
     names = (*section.reads, *section.trial_bands)
     bands = list(zip(names, trials.sizes, strict=True))
-    encoder = BandedEncoder(bands, embeddings, units, n_folds, settings)
+    encoder = BandedEncoder(bands, task.embeddings, task.units, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 
-def _joint(
-    section: JointEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
+def _joint(section: JointEncoderSection, task: EncodingTask) -> FittedEncoder:
+    trials = task.trials
     n_folds = _inner_folds(section.n_folds, trials.groups)
     settings = BandedSettings(
-        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=seed
+        n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=task.seed
     )
     bands = list(zip(section.reads, trials.sizes, strict=True))
     n_axes = section.n_axes, section.n_caption_axes
-    encoder = JointEncoder(bands, embeddings, units, n_axes, n_folds, settings)
+    encoder = JointEncoder(bands, task.embeddings, task.units, n_axes, n_folds, settings)
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 
@@ -78,19 +58,19 @@ def _inner_folds(n_folds: int | None, groups: np.ndarray) -> int | None:
     return None if n_folds is None else min(n_folds, len(np.unique(groups)))
 
 
-def _network(fitter: str) -> Callable[..., FittedEncoder]:
+def _network(fitter: str) -> Callable[[Any, EncodingTask], FittedEncoder]:
     """Put the import of torch, which takes seconds, off until a network is fitted."""
 
-    def fit(*what: Any) -> FittedEncoder:
+    def fit(section: Any, task: EncodingTask) -> FittedEncoder:
         from calcarine.pipelines import network_sections
 
-        found: FittedEncoder = getattr(network_sections, fitter)(*what)
+        found: FittedEncoder = getattr(network_sections, fitter)(section, task)
         return found
 
     return fit
 
 
-FITTERS: dict[str, Callable[..., FittedEncoder]] = {
+FITTERS: dict[str, Callable[[Any, EncodingTask], FittedEncoder]] = {
     "ridge": _ridge,
     "banded": _banded,
     "joint": _joint,
@@ -100,29 +80,6 @@ FITTERS: dict[str, Callable[..., FittedEncoder]] = {
 }
 
 
-def fit_encoder(
-    section: EncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
-    """Make the encoder that a section describes and fit it.
-
-    Parameters
-    ----------
-    section
-        One of the section `encode`.
-    embeddings
-        Sidecars of the embeddings that it reads, in the order of `section.reads`.
-    units
-        Units table, one row a unit.
-    trials
-        Training and validation trials.
-    seed
-        Seed of what is random in it.
-    checkpoint
-        Folder from which an interrupted training goes on.
-    """
-    return FITTERS[section.kind](section, embeddings, units, trials, seed, checkpoint)
+def fit_encoder(section: EncoderSection, task: EncodingTask) -> FittedEncoder:
+    """Make the encoder that a section of `encode` describes and fit it."""
+    return FITTERS[section.kind](section, task)

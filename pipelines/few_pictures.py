@@ -20,10 +20,10 @@ from calcarine.encoders.few_pictures.empirical_bayes import LinearVoxels, empiri
 from calcarine.encoders.few_pictures.in_context import InContextEncoder, Person
 from calcarine.encoders.few_pictures.in_context_network import InContextShape
 from calcarine.encoders.ridge.solver import solve_ridge
-from calcarine.encoders.training import TrainingPlan
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_few_pictures import FewPicturesSection, InContextSection
 from calcarine.pipelines.encode import data_set_fields, usual_repeats
+from calcarine.pipelines.training_plans import training_plan
 
 _N_FOLDS = 5
 
@@ -74,14 +74,7 @@ def _encoder(
     section: InContextSection, counts: tuple[int, ...], seed: int, checkpoint: Path
 ) -> InContextEncoder:
     shape = InContextShape(section.width, section.n_blocks, section.n_heads, section.dropout)
-    plan = TrainingPlan(
-        section.n_epochs,
-        section.batch_size,
-        section.learning_rate,
-        section.weight_decay,
-        section.patience,
-        seed,
-    )
+    plan = training_plan(section, seed)
     return InContextEncoder(shape, plan, (min(counts), max(counts)), checkpoint)
 
 

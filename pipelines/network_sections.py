@@ -1,12 +1,6 @@
 """From the sections of network encoders to fitted networks."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-
-from calcarine.encoders.encoding_trials import EncodingTrials, FittedEncoder
+from calcarine.encoders.encoding_trials import EncodingTask, FittedEncoder
 from calcarine.encoders.networks.layer_ensemble import LayerEnsemble
 from calcarine.encoders.networks.network_encoder import NetworkEncoder
 from calcarine.encoders.networks.roi_query import RoiQueryShape
@@ -16,18 +10,11 @@ from calcarine.pipelines.config_networks import (
     ReadOutEncoderSection,
     ResponseOptimisedEncoderSection,
     RoiQueryEncoderSection,
-    TrainedEncoderSection,
 )
+from calcarine.pipelines.training_plans import training_plan
 
 
-def fit_roi_query(
-    section: RoiQueryEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
+def fit_roi_query(section: RoiQueryEncoderSection, task: EncodingTask) -> FittedEncoder:
     """Fit one transformer, or one an embedding and their mixture."""
     shape = RoiQueryShape(section.n_heads, section.head_dim, section.ff_dim, section.dropout)
     members = [
@@ -35,56 +22,37 @@ def fit_roi_query(
             "roi-query",
             shape,
             sidecar,
-            units,
-            plan_of(section, seed),
+            task.units,
+            training_plan(section, task.seed),
             section.queries,
             section.n_parcels,
-            checkpoint / name,
+            task.checkpoint / name,
         )
-        for name, sidecar in zip(section.reads, embeddings, strict=True)
+        for name, sidecar in zip(section.reads, task.embeddings, strict=True)
     ]
     if len(members) == 1:
-        return members[0].fit(trials)
-    return LayerEnsemble(members, trials.sizes, section.sharpness).fit(trials)
+        return members[0].fit(task.trials)
+    return LayerEnsemble(members, task.trials.sizes, section.sharpness).fit(task.trials)
 
 
-def fit_read_out(
-    section: ReadOutEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
-) -> FittedEncoder:
+def fit_read_out(section: ReadOutEncoderSection, task: EncodingTask) -> FittedEncoder:
     """Fit a read-out on tokens."""
     shape = ReadOutShape(section.read_out, section.dropout)
-    plan = plan_of(section, seed)
-    encoder = NetworkEncoder("read-out", shape, embeddings[0], units, plan, checkpoint=checkpoint)
-    return encoder.fit(trials)
+    return _one_network("read-out", shape, training_plan(section, task.seed), task)
 
 
 def fit_response_optimised(
-    section: ResponseOptimisedEncoderSection,
-    embeddings: Sequence[dict[str, Any]],
-    units: pd.DataFrame,
-    trials: EncodingTrials,
-    seed: int,
-    checkpoint: Path,
+    section: ResponseOptimisedEncoderSection, task: EncodingTask
 ) -> FittedEncoder:
     """Fit a small network from pixels."""
     shape = PixelShape(section.width, section.read_out, section.dropout)
-    plan = plan_of(section, seed)
-    encoder = NetworkEncoder("pixels", shape, embeddings[0], units, plan, checkpoint=checkpoint)
-    return encoder.fit(trials)
+    return _one_network("pixels", shape, training_plan(section, task.seed), task)
 
 
-def plan_of(section: TrainedEncoderSection, seed: int) -> TrainingPlan:
-    """Take the plan of training from a section."""
-    return TrainingPlan(
-        section.n_epochs,
-        section.batch_size,
-        section.learning_rate,
-        section.weight_decay,
-        section.patience,
-        seed,
+def _one_network(
+    architecture: str, shape: ReadOutShape | PixelShape, plan: TrainingPlan, task: EncodingTask
+) -> FittedEncoder:
+    encoder = NetworkEncoder(
+        architecture, shape, task.embeddings[0], task.units, plan, checkpoint=task.checkpoint
     )
+    return encoder.fit(task.trials)

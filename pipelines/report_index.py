@@ -5,6 +5,7 @@ import pandas as pd
 
 import calcarine
 from calcarine.data.atomic import write_json, write_text
+from calcarine.data.dataset_description import dataset_description
 from calcarine.data.scores import bootstrap_interval, read_scores
 from calcarine.data.seeds import derive_seed
 from calcarine.pipelines.config import Config
@@ -17,7 +18,6 @@ from calcarine.pipelines.sections.score_rows import estimates
 from calcarine.pipelines.sections.summary import Answer, answers, asked
 from calcarine.pipelines.subject_record import read_record
 
-BIDS_VERSION = "1.10.0"
 _MEAN = "mean"
 
 
@@ -37,12 +37,8 @@ def run(config: Config) -> None:
 
 def description(config: Config) -> dict[str, object]:
     """Describe the output tree as a BIDS derivative."""
-    return {
-        "Name": f"calcarine: {config.name}",
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "calcarine", "Version": calcarine.__version__}],
-    }
+    made_by = {"Name": "calcarine", "Version": calcarine.__version__}
+    return dataset_description(f"calcarine: {config.name}", "derivative", made_by=[made_by])
 
 
 def index_html(config: Config) -> str:

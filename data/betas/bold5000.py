@@ -13,9 +13,14 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder
 from calcarine.data.betas.nsd_values import read_image
 from calcarine.data.betas.ready_betas import ReadyBetas
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import write_stimuli
 
@@ -238,19 +243,14 @@ def convert_bold5000(readings: list[Bold5000Reading], destination: Path) -> None
                 }
             ),
         )
-        write_json(
-            root / "dataset_description.json",
-            {
-                "Name": "BOLD5000",
-                "BIDSVersion": "1.10.0",
-                "DatasetType": "derivative",
-                "GeneratedBy": [{"Name": "calcarine"}],
-                "License": "of the release; pictures of COCO, ImageNet and SUN under their own",
-                "ReferencesAndLinks": ["https://doi.org/10.1038/s41597-019-0052-3"],
-            },
+        about = dataset_description(
+            "BOLD5000",
+            "derivative",
+            "of the release; pictures of COCO, ImageNet and SUN under their own",
+            "https://doi.org/10.1038/s41597-019-0052-3",
         )
-        lines = ["participant_id", *(f"sub-{reading.subject}" for reading in readings)]
-        write_text(root / "participants.tsv", "\n".join(lines) + "\n")
+        write_description(root, about)
+        write_participants(root, [reading.subject for reading in readings])
 
 
 def _concept(name: str) -> str:

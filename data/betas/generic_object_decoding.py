@@ -18,8 +18,13 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder
 from calcarine.data.betas.ready_betas import ReadyBetas
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import write_stimuli
 
@@ -265,16 +270,11 @@ def convert_generic_object_decoding(
                 }
             ),
         )
-        write_json(
-            root / "dataset_description.json",
-            {
-                "Name": "Generic Object Decoding",
-                "BIDSVersion": "1.10.0",
-                "DatasetType": "derivative",
-                "GeneratedBy": [{"Name": "calcarine"}],
-                "License": "of the figshare item; pictures under ImageNet's terms of access",
-                "ReferencesAndLinks": ["https://doi.org/10.1038/ncomms15037"],
-            },
+        about = dataset_description(
+            "Generic Object Decoding",
+            "derivative",
+            "of the figshare item; pictures under ImageNet's terms of access",
+            "https://doi.org/10.1038/ncomms15037",
         )
-        lines = ["participant_id", *(f"sub-{subject}" for subject in subjects)]
-        write_text(root / "participants.tsv", "\n".join(lines) + "\n")
+        write_description(root, about)
+        write_participants(root, subjects)

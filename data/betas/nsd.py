@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder
 from calcarine.data.betas.nsd_release import (
     N_PICTURES,
     N_TRIALS,
@@ -22,6 +22,11 @@ from calcarine.data.betas.nsd_release import (
 from calcarine.data.betas.nsd_units import nsd_units
 from calcarine.data.betas.nsd_values import SPACES, check_session, read_session, session_files
 from calcarine.data.betas.ready_betas import ReadyBetas
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import write_stimuli
 
@@ -126,16 +131,11 @@ def convert_nsd(readings: Sequence[NsdReading], destination: Path) -> None:
             }
         )
         write_stimuli(root / "stimuli" / "stimuli.tsv", table)
-        write_json(
-            root / "dataset_description.json",
-            {
-                "Name": "Natural Scenes Dataset",
-                "BIDSVersion": "1.10.0",
-                "DatasetType": "derivative",
-                "GeneratedBy": [{"Name": "calcarine"}],
-                "License": "NSD Data Use Agreement; pictures of COCO under their own licences",
-                "ReferencesAndLinks": ["https://doi.org/10.1038/s41593-021-00962-x"],
-            },
+        about = dataset_description(
+            "Natural Scenes Dataset",
+            "derivative",
+            "NSD Data Use Agreement; pictures of COCO under their own licences",
+            "https://doi.org/10.1038/s41593-021-00962-x",
         )
-        lines = ["participant_id", *(f"sub-{reading.subject}" for reading in readings)]
-        write_text(root / "participants.tsv", "\n".join(lines) + "\n")
+        write_description(root, about)
+        write_participants(root, [reading.subject for reading in readings])

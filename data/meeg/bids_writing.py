@@ -7,15 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from calcarine.data.atomic import write_json, write_text
+from calcarine.data.atomic import write_text
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 
 
 def write_data_set(root: Path, name: str, subjects: Sequence[str], licence: str = "") -> None:
     """Write what all subjects of a data set share."""
-    about = {"Name": name, "BIDSVersion": "1.10.0", "DatasetType": "raw"}
-    write_json(root / "dataset_description.json", about | ({"License": licence} if licence else {}))
-    people = "\n".join(f"sub-{s}" for s in subjects)
-    write_text(root / "participants.tsv", f"participant_id\n{people}\n")
+    write_description(root, dataset_description(name, "raw", licence))
+    write_participants(root, subjects)
     write_text(root / ".bidsignore", "stimuli/\n*_epochs.*\n")
 
 

@@ -1,17 +1,21 @@
 """What every phantom's BIDS data set has, whatever was recorded: description, people, pictures."""
 
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from calcarine.data.atomic import new_folder, write_json, write_text
+from calcarine.data.atomic import new_folder, write_json
+from calcarine.data.dataset_description import (
+    dataset_description,
+    write_description,
+    write_participants,
+)
 from calcarine.data.phantom.experiment import ShownScenes
 from calcarine.data.phantom.scene_captions import word_families
 from calcarine.data.stimuli import write_stimuli
 
 TASK = "scenes"
-_BIDS_VERSION = "1.10.0"
+_MADE_BY = ({"Name": "calcarine", "Description": "A synthetic brain with planted tuning"},)
 EVENT_COLUMNS = {
     "onset": "Seconds from the beginning of the recording",
     "duration": "Seconds for which the picture stays",
@@ -20,18 +24,6 @@ EVENT_COLUMNS = {
     "phase": "train or test; each has runs of its own",
     "combination": "seen, or held-out: no training scene has this category in this colour",
 }
-
-
-def describe(name: str, kind: str) -> dict[str, Any]:
-    """Give `dataset_description.json` of a `raw` or a `derivative` data set."""
-    made_by = [{"Name": "calcarine", "Description": "A synthetic brain with planted tuning"}]
-    return {
-        "Name": name,
-        "BIDSVersion": _BIDS_VERSION,
-        "DatasetType": kind,
-        "License": "CC0",
-        "GeneratedBy": made_by,
-    }
 
 
 def write_dataset(
@@ -52,12 +44,11 @@ def write_dataset(
     subjects
         Labels.
     """
-    write_json(bids / "dataset_description.json", describe(name, "raw"))
+    write_description(bids, dataset_description(name, "raw", "CC0", made_by=_MADE_BY))
     for folder_name, title in derivatives.items():
-        path = bids / "derivatives" / folder_name / "dataset_description.json"
-        write_json(path, describe(f"{name}: {title}", "derivative"))
-    participants = "".join(f"sub-{subject}\n" for subject in subjects)
-    write_text(bids / "participants.tsv", f"participant_id\n{participants}")
+        about = dataset_description(f"{name}: {title}", "derivative", "CC0", made_by=_MADE_BY)
+        write_description(bids / "derivatives" / folder_name, about)
+    write_participants(bids, subjects)
     columns = {column: {"Description": text} for column, text in EVENT_COLUMNS.items()}
     write_json(bids / f"task-{TASK}_events.json", columns)
     with new_folder(bids / "stimuli") as folder:

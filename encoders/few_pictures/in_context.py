@@ -29,6 +29,7 @@ from calcarine.encoders.few_pictures.weight_prior import (
     voxel_posteriors,
     with_constant,
 )
+from calcarine.encoders.network_weights import fill_network, weight_arrays
 from calcarine.encoders.training import Epoch, History, TrainingPlan, train
 
 KIND = "in-context-encoder"
@@ -212,7 +213,7 @@ class InContextEncoder:
             "history": asdict(self.history_),
             "version": __version__,
         }
-        tensors = {f"network.{n}": v.numpy() for n, v in self.network_.state_dict().items()}
+        tensors = weight_arrays(self.network_)
         prior = self.prior_
         tensors |= {
             "prior.mean": prior.mean, "prior.factor": prior.factor, "prior.noise": prior.noise,
@@ -243,13 +244,7 @@ class InContextEncoder:
         encoder.prior_ = WeightPrior(*parts)
         encoder.history_ = History(**config["history"])
         encoder.network_ = encoder._make(len(encoder.prior_.mean))
-        weights = {
-            name.removeprefix("network."): torch.from_numpy(np.array(value))
-            for name, value in tensors.items()
-            if name.startswith("network.")
-        }
-        encoder.network_.load_state_dict(weights)
-        encoder.network_.eval()
+        fill_network(encoder.network_, tensors)
         return encoder
 
 

@@ -19,6 +19,7 @@ from calcarine.data.seeds import derive_seed
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.encoding_trials import EncodingTrials
+from calcarine.encoders.network_weights import fill_network, weight_arrays
 from calcarine.encoders.networks.architectures import ARCHITECTURES, Shape
 from calcarine.encoders.networks.cards import card_fields
 from calcarine.encoders.networks.fitting import fit_network, in_batches
@@ -222,7 +223,7 @@ class NetworkEncoder(FromPictures, InSpace):
 
     def to_model(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give what a model folder stores of the network: settings, and arrays by name."""
-        tensors = {f"network.{n}": v.numpy() for n, v in self.network_.state_dict().items()}
+        tensors = weight_arrays(self.network_)
         tensors |= {"queries": self.queries_, "validation_r": self.validation_r_}
         settings = self._settings() | {
             "embedding": self.embedding,
@@ -253,13 +254,7 @@ class NetworkEncoder(FromPictures, InSpace):
         encoder.queries_, encoder.validation_r_ = tensors["queries"], tensors["validation_r"]
         encoder.history_ = History(**settings["history"])
         encoder.network_ = encoder._make(token_shape(settings["embedding"]))
-        weights = {
-            name.removeprefix("network."): torch.from_numpy(np.array(value))
-            for name, value in tensors.items()
-            if name.startswith("network.")
-        }
-        encoder.network_.load_state_dict(weights)
-        encoder.network_.eval()
+        fill_network(encoder.network_, tensors)
         return encoder
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
