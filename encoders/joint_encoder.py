@@ -15,12 +15,16 @@ from calcarine.encoders.unit_space import InSpace
 
 KIND = "joint-encoder"
 JOINT = "joint"
+SQUARES = "squares"
 
 
 class JointEncoder(InSpace):
     """Predict by banded ridge on two embeddings and the products of their axes (`JointAxes`).
 
-    The products are a third band, so that a unit that needs none of them gives them no share.
+    Products of the picture's own axes are a third band (`squares`), products of picture and caption
+    a fourth (`joint`), so that a unit that needs none of them gives them no share. Without the
+    fourth it is the rival that knows as much of curves and of either modality, and nothing of both
+    at once.
 
     Parameters
     ----------
@@ -34,6 +38,8 @@ class JointEncoder(InSpace):
         Principal axes of the first embedding, and of what the second says beyond it.
     n_folds, settings
         See `BandedEncoder`.
+    with_products
+        Whether there is the fourth band.
 
     Attributes
     ----------
@@ -53,6 +59,7 @@ class JointEncoder(InSpace):
         n_axes: tuple[int, int] = (16, 16),
         n_folds: int | None = 5,
         settings: BandedSettings | None = None,
+        with_products: bool = True,
     ) -> None:
         self.bands = tuple(bands)
         self.embeddings = list(embeddings)
@@ -60,6 +67,7 @@ class JointEncoder(InSpace):
         self.n_axes = n_axes
         self.n_folds = n_folds
         self.settings = settings
+        self.with_products = with_products
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -76,29 +84,38 @@ class JointEncoder(InSpace):
         """Fit axes and weights on training trials; see `BandedEncoder.fit`."""
         sizes = [size for _, size in self.bands]
         self.axes_ = JointAxes.fit(features, sizes, self.n_axes, groups)
-        bands = [*self.bands, (JOINT, self.axes_.n_products)]
+        bands = [*self.bands, (SQUARES, self.axes_.n_squares)]
+        if self.with_products:
+            bands.append((JOINT, self.axes_.n_products))
         banded = BandedEncoder(bands, self.embeddings, self.units, self.n_folds, self.settings)
-        self._take(banded.fit(self.axes_.extend(features), responses, groups, sessions))
+        self._take(banded.fit(self._extend(features), responses, groups, sessions))
         return self
+
+    def _extend(self, features: np.ndarray) -> np.ndarray:
+        return self.axes_.extend(features, self.with_products)
 
     def _take(self, banded: BandedEncoder) -> None:
         self.banded_, self.standardizer_ = banded, banded.standardizer_
 
     def predict(self, stimuli: np.ndarray) -> np.ndarray:
         """Predict from two embeddings end to end: float32, shape (n_items, n_units)."""
-        return self.banded_.predict(self.axes_.extend(stimuli))
+        return self.banded_.predict(self._extend(stimuli))
 
     def predict_bands(self, stimuli: np.ndarray) -> np.ndarray:
         """Predict band by band, products last; see `BandedEncoder.predict_bands`."""
-        return self.banded_.predict_bands(self.axes_.extend(stimuli))
+        return self.banded_.predict_bands(self._extend(stimuli))
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder; see `BandedEncoder.save`."""
         first, second = self.axes_.axes
         tensors = {"axes.means": self.axes_.means, "axes.told": self.axes_.told}
         tensors |= {"axes.first": first, "axes.second": second}
+        if self.axes_.square_means is not None:
+            tensors["axes.square_means"] = self.axes_.square_means
         self.banded_.save(folder, card, tensors)
-        add_to_config(folder, {"kind": KIND, "n_axes": list(self.n_axes)})
+        add_to_config(
+            folder, {"kind": KIND, "n_axes": list(self.n_axes), "with_products": self.with_products}
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -107,16 +124,19 @@ class JointEncoder(InSpace):
         banded = BandedEncoder.load(folder, KIND)
         seen, added = config["n_axes"]
         encoder = cls(
-            banded.bands[:-1],
+            banded.bands[:2],
             banded.embeddings,
             banded.units,
             (seen, added),
             banded.n_folds,
             banded.settings,
+            config.get("with_products", True),
         )
         axes = (tensors["axes.first"], tensors["axes.second"])
         # older folders take captions as a whole, not what they add to pictures
         told = tensors.get("axes.told", np.zeros((len(axes[0]), len(axes[1])), dtype=np.float32))
-        encoder.axes_ = JointAxes(tensors["axes.means"], told, axes)
+        encoder.axes_ = JointAxes(
+            tensors["axes.means"], told, axes, tensors.get("axes.square_means")
+        )
         encoder._take(banded)
         return encoder

@@ -118,6 +118,11 @@ class JointEncoderSection(EncoderSection):
     n_caption_axes: int = Field(
         16, ge=1, description="Principal axes of what captions say beyond the picture"
     )
+    products: bool = Field(
+        True,
+        description="Multiply picture and caption; without it, the rival that has all else: both "
+        "embeddings and products of the picture's own axes",
+    )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"
     )
@@ -143,7 +148,12 @@ class IntegrationSection(Section):
     rivals: tuple[Name, ...] = Field(
         min_length=1, description="Encoders that it must beat: picture, caption, concatenation"
     )
-    level: float = Field(0.05, gt=0, lt=1, description="False discovery rate over units")
+    level: float = Field(0.05, gt=0, lt=1, description="False discovery rate over tested units")
+    screen: float = Field(
+        0.001,
+        description="Least gain in cross-validated R² on training trials, over the best rival that "
+        "has one, for a unit to be tested",
+    )
 
 
 class ComparisonSection(Section):

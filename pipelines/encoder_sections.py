@@ -49,7 +49,9 @@ def _joint(section: JointEncoderSection, task: EncodingTask) -> FittedEncoder:
     )
     bands = list(zip(section.reads, trials.sizes, strict=True))
     n_axes = section.n_axes, section.n_caption_axes
-    encoder = JointEncoder(bands, task.embeddings, task.units, n_axes, n_folds, settings)
+    encoder = JointEncoder(
+        bands, task.embeddings, task.units, n_axes, n_folds, settings, section.products
+    )
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
 
 

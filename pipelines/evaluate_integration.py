@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.model_folder import read_model
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.scores import Score, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.integration import integration_table
+from calcarine.encoders.joint_encoder import JOINT
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.config_models import IntegrationSection
 
 PLANTED = "multimodal"
 
@@ -54,7 +57,10 @@ def integration_results(
     n_draws = config.evaluate.n_bootstrap
     measured, predicted = np.asarray(joint.measured), np.asarray(joint.values)
     others = {rival: np.asarray(other.values) for rival, other in rivals.items()}
-    table = integration_table(measured, predicted, others, seed, n_draws, section.level)
+    candidates = _candidates(config, subject, section, joint)
+    options = seed, n_draws, section.level, candidates
+    added = _products(joint)
+    table = integration_table(measured, predicted, others, *options, added)
     template = Score(
         subject,
         "encode",
@@ -69,16 +75,51 @@ def integration_results(
         chance=0.0,
     )
     order = np.random.default_rng(derive_seed(seed, "shuffled")).permutation(len(predicted))
-    shuffled = integration_table(measured, predicted[order], others, seed, 200, section.level)
+    moved = None if added is None else added[order]
+    shuffled = integration_table(measured, predicted[order], others, *options, moved)
     control = replace(
         template,
         model=f"integration-{name}/shuffled-stimuli",
         value=float(shuffled["integrates"].mean()),
     )
-    rows = [template, control, *_by_region(table, units, template)]
+    tested = replace(template, metric="share_tested", value=float(candidates.mean()))
+    rows = [template, tested, control, *_by_region(table, units, template)]
     rows += _planted(config, subject, table, units, template)
     kept = table[["integrates", "gain", "q"]].astype({"integrates": int})
     return rows, kept.set_axis([f"{c}_{name}" for c in kept.columns], axis=1)
+
+
+def _candidates(
+    config: Config, subject: str, section: IntegrationSection, joint: Predictions
+) -> np.ndarray:
+    """Choose by training trials the units that are tested.
+
+    Where a model was refitted on all trials, as after a cross-validation, its scores know the test
+    trials; all units are tested then.
+    """
+    n_units = joint.values.shape[1]
+    scores = [_training_score(config, subject, n) for n in (section.joint, *section.rivals)]
+    known = [score for score in scores[1:] if score is not None]
+    if scores[0] is None or not known or joint.sidecar.get("n_folds") != 1:
+        return np.ones(n_units, dtype=bool)
+    return np.asarray(scores[0] - np.nanmax(known, axis=0) > section.screen)
+
+
+def _products(joint: Predictions) -> np.ndarray | None:
+    """Take what products of picture and caption predict, where the encoder says so."""
+    names = list(joint.sidecar.get("bands", []))
+    if joint.parts is None or JOINT not in names:
+        return None
+    return np.asarray(joint.parts[names.index(JOINT)])
+
+
+def _training_score(config: Config, subject: str, name: str) -> np.ndarray | None:
+    """Cross-validated R² on training trials, shape (n_units,), where the encoder has it."""
+    folder = config.layout.model(subject, f"encoder-{name}")
+    if not folder.is_dir():
+        return None
+    score = read_model(folder)[1].get("cv_score")
+    return None if score is None else np.asarray(score, dtype=np.float64)
 
 
 def _most_repeats(config: Config, subject: str, name: str) -> Predictions:

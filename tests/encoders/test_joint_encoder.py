@@ -6,6 +6,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.joint_axes import JointAxes
 from calcarine.encoders.joint_encoder import JointEncoder
@@ -42,14 +43,20 @@ def test_axes_are_principal_and_products_are_all_pairs(rng):
     features = rng.normal(size=(200, 10)) @ rng.normal(size=(10, 10))
     axes = JointAxes.fit(features, (6, 4), (3, 3))
     extended = axes.extend(features)
-    assert extended.shape == (200, 10 + 9)
+    assert extended.shape == (200, 10 + 6 + 9)
+    assert axes.extend(features, with_products=False).shape == (200, 10 + 6)
     centred = features - features.mean(axis=0)
-    ridge = solve_ridge(centred[:, :6].astype(np.float32), centred[:, 6:].astype(np.float32))
     u, _, _ = np.linalg.svd(centred[:, :6], full_matrices=False)
-    beyond = centred[:, 6:] - centred[:, :6] @ ridge.coef
+    scores = np.sqrt(200) * u[:, :3]
+    squares = np.stack([scores[:, i] * scores[:, j] for i in range(3) for j in range(i, 3)], axis=1)
+    squares -= squares.mean(axis=0)
+    np.testing.assert_allclose(np.abs(extended[:, 10:16]).max(0), np.abs(squares).max(0), rtol=1e-3)
+    tell = np.hstack([centred[:, :6], squares]).astype(np.float32)
+    ridge = solve_ridge(tell, centred[:, 6:].astype(np.float32))
+    beyond = centred[:, 6:] - tell @ ridge.coef
     v, _, _ = np.linalg.svd(beyond, full_matrices=False)
     expected = 200 * u[:, 1] * v[:, 2]
-    found = extended[:, 10 + 1 * 3 + 2]
+    found = extended[:, 10 + 6 + 1 * 3 + 2]
     assert abs(np.corrcoef(found, expected)[0, 1]) == pytest.approx(1, abs=1e-4)
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
 
@@ -70,7 +77,7 @@ def test_what_the_picture_tells_is_no_axis_of_the_caption(rng):
     axes = JointAxes.fit(np.hstack([picture, caption]), (6, 4), (2, 1))
     new = rng.normal(size=(50, 6)), rng.normal(size=50)
     shown = np.hstack([new[0], 5 * new[0][:, :3], 0.5 * new[1][:, None]])
-    product = axes.extend(shown)[:, 10]
+    product = axes.extend(shown)[:, 10 + axes.n_squares]
     seen = (new[0] - axes.means[:6]) @ axes.axes[0][:, 0]
     assert abs(np.corrcoef(product, seen * new[1])[0, 1]) > 0.97
 
@@ -84,9 +91,30 @@ def test_the_product_is_predicted_where_no_sum_can(fitted, rng):
     plain = VoxelEncoder(SIDECARS[0], fitted.units).fit(train_features, train)
     assert correlation(measured, plain.predict(features))[3] < 0.2
     parts = fitted.predict_bands(features)
-    assert fitted.band_names == ("picture", "caption", "joint")
+    assert fitted.band_names == ("picture", "caption", "squares", "joint")
     strongest = parts.std(axis=1).argmax(axis=0)
-    assert strongest[[0, 1, 3]].tolist() == [0, 1, 2]
+    assert strongest[[0, 1, 3]].tolist() == [0, 1, 3]
+
+
+def test_without_products_it_is_the_rival_that_curves(rng):
+    features = rng.normal(size=(400, 10)).astype(np.float32)
+    signal = np.stack([features[:, 0] * features[:, 1], features[:, 0] * features[:, 6]], axis=1)
+    responses = (signal + 0.3 * rng.normal(size=signal.shape)).astype(np.float32)
+    units = pd.DataFrame({"i": range(2), "j": 0, "k": 0})
+    settings = BandedSettings(n_candidates=5, n_refinements=1)
+    rival = JointEncoder(BANDS, SIDECARS, units, (6, 4), 5, settings, with_products=False)
+    rival.fit(features, responses, np.arange(400))
+    assert rival.band_names == ("picture", "caption", "squares")
+    r = correlation(responses, rival.predict(features))
+    assert r[0] > 0.9
+    assert r[1] < 0.3
+
+
+def test_curves_of_the_picture_are_no_axis_of_the_caption(rng):
+    picture, added = rng.normal(size=(800, 6)), rng.normal(size=800)
+    caption = np.column_stack([3 * picture[:, :1] * picture[:, 1:2], added])
+    axes = JointAxes.fit(np.hstack([picture, caption]), (6, 2), (6, 1))
+    assert abs(axes.axes[1][1, 0]) > 5 * abs(axes.axes[1][0, 0])
 
 
 def test_saved_and_loaded_it_is_the_same(fitted, tmp_path, rng):
@@ -99,7 +127,10 @@ def test_saved_and_loaded_it_is_the_same(fitted, tmp_path, rng):
 
 def test_a_folder_of_before_captions_were_predicted_can_be_loaded(fitted, tmp_path, rng):
     folder = tmp_path / "encoder"
-    fitted.axes_ = replace(fitted.axes_, told=np.zeros_like(fitted.axes_.told))
+    features, responses = planted(rng)
+    old = replace(fitted.axes_, told=np.zeros((6, 4), dtype=np.float32), square_means=None)
+    banded = BandedEncoder([*BANDS, ("joint", 24)], SIDECARS, fitted.units)
+    fitted.axes_, fitted.banded_ = old, banded.fit(old.extend(features), responses)
     fitted.save(folder, CARD)
     weights = folder / "model.safetensors"
     tensors = load_file(weights)

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,13 +43,17 @@ def study(tmp_path, rng):
     product[:, N_PLANTED:] = 0
     measured = shared + 1.5 * product + rng.normal(size=shared.shape)
     for name in raw["encode"]:
-        values = shared + 1.5 * product * (name == "joint") + 0.3 * rng.normal(size=shared.shape)
-        write(config, name, values, measured)
+        values = shared + 0.3 * rng.normal(size=shared.shape)
+        added = 1.5 * product + 0.1 * rng.normal(size=shared.shape)
+        if name == "joint":
+            write(config, name, values + added, measured, parts=np.stack([values, added]))
+        else:
+            write(config, name, values, measured)
     units = pd.DataFrame({"i": range(N_UNITS), "j": 0, "k": 0, "roi": ["STS"] * 30 + ["V1"] * 30})
     return config, units
 
 
-def write(config, name, values, measured, first="s0"):
+def write(config, name, values, measured, first="s0", parts=None):
     items = pd.DataFrame(
         {
             "item": range(N_ITEMS),
@@ -61,8 +66,10 @@ def write(config, name, values, measured, first="s0"):
         }
     )
     sidecar = {"model": f"encoder-{name}", "target": "responses", "kind": "ridge"}
+    if parts is not None:
+        sidecar["bands"] = ["picture", "joint"]
     folder = config.layout.prediction("01", f"encoder-{name}")
-    write_predictions(folder, Predictions(values, items, sidecar, measured))
+    write_predictions(folder, Predictions(values, items, sidecar, measured, parts))
 
 
 def test_planted_units_are_found_and_scored_against_the_truth(study, monkeypatch):
