@@ -21,6 +21,7 @@ from calcarine.decoders.meeg.compact_networks import (
     TsConv,
     TsConvShape,
 )
+from calcarine.decoders.meeg.shared_filters import SharedFilters, SharedFiltersShape
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.residual_mlp import ResidualMlp, ResidualMlpShape
 from calcarine.decoders.trunk import Trunk
@@ -64,6 +65,7 @@ NETWORKS: dict[str, NetworkKind] = {
     "eeg-project": NetworkKind(EegProjectShape, EegProject),
     "ts-conv": NetworkKind(TsConvShape, TsConv),
     "channel-transformer": NetworkKind(ChannelTransformerShape, ChannelTransformer),
+    "shared-filters": NetworkKind(SharedFiltersShape, SharedFilters),
 }
 
 

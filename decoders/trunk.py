@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor, nn
 
+from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.network_inputs import NetworkInput
 
 
@@ -21,6 +22,15 @@ class Trunk(nn.Module):
 
     def check(self, inputs: Mapping[str, NetworkInput]) -> None:
         """Refuse training data that the trunk would not see."""
+
+    def begin(self, trials: Mapping[str, DecodingTrials]) -> None:
+        """Take from the training trials what is not learned step by step; most trunks nothing.
+
+        Parameters
+        ----------
+        trials
+            Training trials by subject, validation trials among them.
+        """
 
     def forward(self, responses: Mapping[str, Tensor]) -> Tensor:
         """Map responses to features.
