@@ -32,6 +32,27 @@ class Trunk(nn.Module):
             Training trials by subject, validation trials among them.
         """
 
+    def fixed(self, values: Tensor, subject: str) -> Tensor:
+        """Do what is never learned, so that training does it once; an affine map of each trial.
+
+        Parameters
+        ----------
+        values
+            Responses of one subject, see `forward`.
+        subject
+            Whose.
+
+        Returns
+        -------
+        torch.Tensor
+            What `learned` takes; most trunks give the responses as they came.
+        """
+        return values
+
+    def learned(self, fixed: Mapping[str, Tensor]) -> Tensor:
+        """Map what `fixed` gave to features, see `forward`."""
+        return self(fixed)
+
     def forward(self, responses: Mapping[str, Tensor]) -> Tensor:
         """Map responses to features.
 

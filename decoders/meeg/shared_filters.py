@@ -167,13 +167,22 @@ class SharedFilters(Trunk):
             filters.copy_(torch.from_numpy(weights))
             mean.copy_(torch.from_numpy(own.mean @ weights))
 
+    def fixed(self, values: Tensor, subject: str) -> Tensor:
+        """Filter over time: (n_trials, n_channels, n_times) becomes (…, n_filters)."""
+        filters, mean = (self.get_buffer(f"{what}_{subject}") for what in ("filters", "mean"))
+        return values @ filters - mean
+
+    def learned(self, fixed: Mapping[str, Tensor]) -> Tensor:
+        """Map filtered trials of all subjects to features, shape (n_trials of all, hidden_dim)."""
+        layers = [
+            self.subjects[f"sub-{name}"](self.dropout(values.flatten(1)))
+            for name, values in fixed.items()
+        ]
+        return self.head(torch.cat(layers))
+
     def forward(self, responses: Mapping[str, Tensor]) -> Tensor:
         """Map time courses of all subjects to features, see `BrainModule.forward`."""
-        layers = []
-        for name, values in responses.items():
-            filtered = values @ self.get_buffer(f"filters_{name}") - self.get_buffer(f"mean_{name}")
-            layers.append(self.subjects[f"sub-{name}"](self.dropout(filtered.flatten(1))))
-        return self.head(torch.cat(layers))
+        return self.learned({name: self.fixed(values, name) for name, values in responses.items()})
 
     def unseen(self, values: Tensor, positions: np.ndarray) -> Tensor:
         """Refuse: every subject has a layer of its own."""

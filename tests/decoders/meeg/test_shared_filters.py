@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from fixtures.planted_sensors import N_TIMES, PEAKS_S, STEP_S, montage, planted
 
 from calcarine.decoders.contrastive import ContrastiveDecoder
@@ -86,6 +87,21 @@ def test_filters_do_not_depend_on_validation_trials():
     first, second = (begun({"01": d}) for d in (data, replace(data, responses=changed)))
     np.testing.assert_array_equal(first.get_buffer("filters_01"), second.get_buffer("filters_01"))
     assert first.get_buffer("mean_01").abs().max() < 10
+
+
+def test_training_filters_once_what_prediction_filters_each_time():
+    people = {"01": planted(0, 30, montage(8, 0)), "02": planted(1, 30, montage(5, 2))}
+    trunk = begun(people).eval()
+    responses = {s: torch.from_numpy(t.responses) for s, t in people.items()}
+    fixed = {s: trunk.fixed(values, s) for s, values in responses.items()}
+    assert fixed["02"].shape == (30, 5, 2)
+    torch.testing.assert_close(trunk.learned(fixed), trunk(responses))
+    # mixing two trials before the filters or after them is the same
+    whole = responses["01"]
+    mixed = trunk.fixed(0.3 * whole[:5] + 0.7 * whole[5:10], "01")
+    torch.testing.assert_close(
+        mixed, 0.3 * fixed["01"][:5] + 0.7 * fixed["01"][5:10], atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("size", [0.2, 1.0])
