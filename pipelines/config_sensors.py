@@ -76,7 +76,7 @@ class SharedFiltersSection(Section):
     """Filters over time in closed form that people share, a linear layer each, a residual layer."""
 
     kind: Literal["shared-filters"] = "shared-filters"
-    n_filters: int = Field(8, ge=1, description="Filters over time")
+    n_filters: int = Field(4, ge=1, description="Filters over time")
     noise_floor: float = Field(
         0.1, gt=0, description="White noise added before whitening, as a share of the variance"
     )

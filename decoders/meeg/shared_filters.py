@@ -41,7 +41,7 @@ class SharedFiltersShape:
     """
 
     kind: ClassVar[str] = "shared-filters"
-    n_filters: int = 8
+    n_filters: int = 4
     noise_floor: float = 0.1
     n_target_axes: int = 32
     hidden_dim: int = 128
