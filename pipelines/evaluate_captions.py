@@ -23,7 +23,6 @@ from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
-from calcarine.pipelines.evaluate_synthesis import synthesis_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.phantom_captions import planted_caption_scores
 
@@ -45,6 +44,9 @@ def caption_results(
     tuple
         Rows of `metrics.tsv`; and the table of all captions with their tests.
     """
+    # networks that judge pictures take seconds to load
+    from calcarine.pipelines.evaluate_synthesis import synthesis_scores
+
     section = config.caption[name]
     captions = read_captions(config.layout.captions(subject, name))
     judge = load_text_judge(section.text_judge, _corpus(config, subject, section))
