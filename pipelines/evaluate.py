@@ -20,6 +20,7 @@ from calcarine.encoders.band_metrics import band_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
+from calcarine.pipelines.evaluate_comparisons import comparison_results
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
@@ -67,6 +68,8 @@ def run(config: Config, subject: str) -> None:
     for name in config.few_pictures:
         responses = read_responses(layout, subject)
         scores += few_pictures_results(config, subject, name, split, responses)
+    for name in config.comparisons:
+        scores += comparison_results(config, subject, name, split, units)
     for name in config.integration:
         rows, table = integration_results(config, subject, name, split, units)
         scores += rows
