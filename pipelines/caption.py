@@ -31,6 +31,8 @@ from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.encoding_data import encoding_data
+from calcarine.pipelines.looked_at import looked_at
+from calcarine.pipelines.parcels import parcels
 from calcarine.pipelines.synthesise import synthesised
 from calcarine.pipelines.trial_captions import trial_captions
 
@@ -61,14 +63,25 @@ def run(config: Config, subject: str, name: str) -> None:
     bank = bank_of(config, subject, section)
     bank.check_embedding(encoder.embedding)
     captioned, chain = prepare_bank(bank), chain_of(section)
-    sets = unit_sets(encoder.units, section.min_units)
+    sets = unit_sets(encoder.units, section.min_units, pairs=section.pairs)
     units = caption_table(config, subject, section, encoder, captioned, chain, sets)
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
-    told: dict[str, object] = {}
+    told: dict[str, dict[str, object]] = {}
+    single = units[units["kind"] == "unit"]
+    reliable = (single["agreement"] >= section.min_reliability).to_numpy()
+    made, told["parcels"] = parcels(
+        encoder, reliable, captioned, chain, section.n_parcels, section.min_units,
+        derive_seed(seed, "parcels"),
+    )  # fmt: skip
+    arrays |= made
+    if section.n_relevance:
+        evidence = units["evidence"].tolist()
+        made, told["relevance"] = looked_at(encoder, bank, sets, evidence, section.n_relevance)
+        arrays |= made
     if section.synthesise is not None:
-        made, told = synthesised(section.synthesise, encoder, bank, sets, seed)
+        made, told["synthesised"] = synthesised(section, encoder, bank, sets, seed)
         arrays |= made
     sidecar = {
         "encoder": section.encoder,
@@ -81,7 +94,7 @@ def run(config: Config, subject: str, name: str) -> None:
         "resample": section.resample,
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
-        "synthesised": told,
+        **{part: told.get(part, {}) for part in ("synthesised", "relevance", "parcels")},
     }
     trials = trial_captions(config, subject, section, bank)
     folder = config.layout.captions(subject, name)

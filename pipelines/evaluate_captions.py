@@ -23,8 +23,10 @@ from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
+from calcarine.pipelines.evaluate_parcels import parcel_scores
 from calcarine.pipelines.evaluate_synthesis import synthesis_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
+from calcarine.pipelines.parcels import parcel_column
 from calcarine.pipelines.phantom_captions import planted_caption_scores
 
 # control captions: their column, by the name that a row of metrics.tsv has
@@ -55,10 +57,12 @@ def caption_results(
     seed = derive_seed(config.seed, subject, "evaluate", "caption", name)
     rows = _unit_scores(table, template, seed, config.evaluate.n_bootstrap)
     rows += _planted(config, subject, table, template, seed)
+    rows += parcel_scores(config, subject, captions, template)
     rows += trial_caption_scores(config, subject, name, captions, judge, split)
     rows += synthesis_scores(config, subject, name, captions, split)
     shown = table[table["kind"] != "scrambled"].reset_index(drop=True)
     shown.insert(0, "captions", name)
+    shown["parcel"] = parcel_column(captions, shown)
     return rows, shown
 
 
