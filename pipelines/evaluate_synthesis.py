@@ -13,10 +13,11 @@ from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import NO_PICTURE, read_stimuli
 from calcarine.encoders.embedding_models import EmbeddingModel, load_embedding_model
+from calcarine.encoders.factor_probes import read_probes
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_contrasts import contrast_scores
-from calcarine.pipelines.evaluate_reconstructions import probe_folder, read_probes
+from calcarine.pipelines.evaluate_reconstructions import probe_folder
 
 N_PREFERRED = 12
 
