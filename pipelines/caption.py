@@ -7,11 +7,8 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.captions import Captions, write_captions
-from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
-from calcarine.data.responses import read_responses
 from calcarine.data.seeds import derive_seed
-from calcarine.data.splits import folds
 from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.selectivity.caption_chain import (
     CaptionedBank,
@@ -23,14 +20,14 @@ from calcarine.decoders.selectivity.caption_chain import (
 from calcarine.decoders.selectivity.keywords import Mining
 from calcarine.decoders.selectivity.unit_sets import UnitSets, unit_sets
 from calcarine.decoders.selectivity.validation import cooccurring_terms
-from calcarine.decoders.text_judges import load_text_judge
+from calcarine.decoders.text_judges import TextJudge, load_text_judge
 from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
 from calcarine.encoders.ridge.streaming import RidgeStatistics
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions, kept_rows
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
-from calcarine.pipelines.encoding_data import encoding_data
 from calcarine.pipelines.looked_at import looked_at
 from calcarine.pipelines.parcels import parcels
 from calcarine.pipelines.synthesise import synthesised
@@ -55,8 +52,8 @@ def run(config: Config, subject: str, name: str) -> None:
     Raises
     ------
     CalcarineError
-        The encoder is no ridge on one vector a picture, the bank is of another embedding, or the
-        split is a cross-validation.
+        The encoder is no ridge on one vector a picture, the bank is of another embedding, or no
+        trial is tested.
     """
     section = config.caption[name]
     encoder = _encoder(config, subject, section)
@@ -83,6 +80,7 @@ def run(config: Config, subject: str, name: str) -> None:
     if section.synthesise is not None:
         made, told["synthesised"] = synthesised(section, encoder, bank, sets, seed)
         arrays |= made
+    banks = fold_banks(config, subject, section)
     sidecar = {
         "encoder": section.encoder,
         "embedding_model": encoder.embedding["model"],
@@ -94,9 +92,10 @@ def run(config: Config, subject: str, name: str) -> None:
         "resample": section.resample,
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
+        "folds": list(banks),
         **{part: told.get(part, {}) for part in ("synthesised", "relevance", "parcels")},
     }
-    trials = trial_captions(config, subject, section, bank)
+    trials = trial_captions(config, subject, section, banks)
     folder = config.layout.captions(subject, name)
     write_captions(folder, Captions(units, trials, sidecar, arrays))
 
@@ -117,11 +116,10 @@ def chain_of(section: CaptionSection) -> Chain:
 
 
 def _encoder(config: Config, subject: str, section: CaptionSection) -> VoxelEncoder:
-    if config.split.scheme != "holdout":
+    if config.split.scheme == "none":
         raise CalcarineError(
-            "captions are tested on trials that the encoder has not seen; in a cross-validation "
-            "the encoder that is kept has seen all. Use `split: {scheme: holdout}`, or caption "
-            "from Python fold by fold."
+            "captions are tested on trials that the encoder has not seen; `split: {scheme: none}` "
+            "leaves none. Use holdout or leave-one-out."
         )
     return VoxelEncoder.load(config.layout.model(subject, f"encoder-{section.encoder}"))
 
@@ -158,8 +156,13 @@ def caption_table(
     for c in captions:
         known.setdefault(tuple(c.terms), cooccurring_terms(c.terms, captioned.terms))
     table["cooccurring"] = [known[tuple(c.terms)] for c in captions]
-    control = _scrambled(table, fitted, encoder, captioned, chain, derive_seed(seed, "scrambled"))
-    return pd.concat([table, control], ignore_index=True)
+    control = _scrambled(
+        table, fitted, encoder, draws, captioned, chain, judge, derive_seed(seed, "scrambled")
+    )
+    whole = pd.concat([table, control], ignore_index=True)
+    by_fold = fold_captions(config, subject, section, sets.mixing, chain, judge)
+    whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
+    return whole
 
 
 @dataclass(frozen=True)
@@ -174,17 +177,15 @@ class _Fitted:
 def _training_trials(
     config: Config, subject: str, section: CaptionSection, encoder: VoxelEncoder
 ) -> _Fitted:
-    own = config.encode[section.encoder]
-    read = [read_embeddings(config.layout.embedding(n)) for n in own.reads]
-    data = encoding_data(read_responses(config.layout, subject), read, own, config.split)
-    (fold,) = folds(data.trials)
-    trials = data.trials.iloc[fold.fit]
-    sessions = None if data.sessions is None else data.sessions[fold.fit]
-    responses = encoder.standardizer_.transform(take_rows(data.values, fold.fit), sessions)
+    data = data_of(config, subject, section)
+    rows = kept_rows(data.trials)
+    trials = data.trials.iloc[rows]
+    sessions = None if data.sessions is None else data.sessions[rows]
+    responses = encoder.standardizer_.transform(take_rows(data.values, rows), sessions)
     blocks = trials["session"].astype(str)
     if section.resample == "run":
         blocks = blocks + "/" + trials["run"].astype(str)
-    features = data.features[fold.fit].reshape(len(fold.fit), -1)
+    features = data.features[rows].reshape(len(rows), -1)
     return _Fitted(features, responses, blocks.to_numpy(dtype=str))
 
 
@@ -203,21 +204,28 @@ def _scrambled(
     table: pd.DataFrame,
     fitted: _Fitted,
     encoder: VoxelEncoder,
+    draws: np.ndarray,
     captioned: CaptionedBank,
     chain: Chain,
+    judge: TextJudge,
     seed: int,
 ) -> pd.DataFrame:
     """Caption an encoder of the same trials in random order: no caption of it may pass.
 
-    Its captions count as perfectly reliable, so that nothing but the test can withhold them.
+    It goes through all that a real one goes through, resampling included. The test alone could not
+    withhold it: neighbours share a random caption, and where that happens to be true of their
+    patch it does predict what they respond to.
     """
     order = np.random.default_rng(seed).permutation(len(fitted.responses))
     mixed = _Fitted(fitted.features, take_rows(fitted.responses, order), fitted.blocks)
     n_blocks = len(np.unique(fitted.blocks))
     (weights,) = _refits(mixed, encoder.alpha_, np.ones((1, n_blocks), dtype=np.int64))
     captions = caption_units(weights, captioned, chain)
+    again = _refits(mixed, encoder.alpha_, draws)
+    reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
     out = table[table["kind"] == "unit"].copy()
-    out["kind"], out["agreement"], out["weight_cosine"] = "scrambled", 1.0, np.nan
+    out["kind"], out["agreement"] = "scrambled", reliability.agreement
+    out["weight_cosine"] = reliability.weight_cosine
     out["text"] = [c.text for c in captions]
     out["keywords"] = [c.terms for c in captions]
     out["score"] = [c.score for c in captions]

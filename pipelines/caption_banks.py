@@ -24,8 +24,18 @@ _SAME_COSINE = 0.9999
 _MIN_WORDS = 8
 
 
-def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
+def bank_of(
+    config: Config, subject: str, section: CaptionSection, shown: set[str] | None = None
+) -> Bank:
     """Give the bank of a caption section: its folder, or the subject's training stimuli.
+
+    Parameters
+    ----------
+    config, subject, section
+        Whose.
+    shown
+        Stimuli that a bank without a folder is made of; without it all that the encoder that is
+        kept was fitted on.
 
     Raises
     ------
@@ -33,7 +43,7 @@ def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
         There is no such bank, or no training stimulus has a picture.
     """
     if section.bank is None:
-        return training_bank(config, subject, section)
+        return training_bank(config, subject, section, shown)
     bank = read_bank(section.bank)
     check_bank_leaks(config, subject, section, bank)
     return bank
@@ -91,11 +101,14 @@ def _said_key(captions: list[str]) -> tuple[str, ...]:
     return tuple(word for text in sorted(captions) for word in text.casefold().split())
 
 
-def training_bank(config: Config, subject: str, section: CaptionSection) -> Bank:
+def training_bank(
+    config: Config, subject: str, section: CaptionSection, shown: set[str] | None = None
+) -> Bank:
     """Make a bank of the stimuli that the subject's encoder was fitted on, and of no others."""
-    trials = read_trials(config.layout.trials(subject))
-    (fold,) = folds(trials)
-    shown = set(trials["stimulus_id"].iloc[fold.fit])
+    if shown is None:
+        trials = read_trials(config.layout.trials(subject))
+        # in a cross-validation the encoder that is kept was fitted on all trials
+        shown = set(trials["stimulus_id"].iloc[np.concatenate([f.fit for f in folds(trials)])])
     stimuli = read_stimuli(config.stimuli)
     stimuli = stimuli[stimuli["stimulus_id"].isin(list(shown))].reset_index(drop=True)
     pictures = read_embeddings(config.layout.embedding(config.encode[section.encoder].reads[0]))

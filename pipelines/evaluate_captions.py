@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import write_json
-from calcarine.data.captions import Captions, read_captions
+from calcarine.data.captions import LISTS, Captions, read_captions
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import read_responses
@@ -15,10 +15,16 @@ from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.tables import write_tsv
+from calcarine.decoders.selectivity.permutation import ranks_within
 from calcarine.decoders.selectivity.records import records_of
 from calcarine.decoders.selectivity.terms import terms_of, words_of
-from calcarine.decoders.selectivity.validation import Thresholds, rho_given, validate_captions
-from calcarine.decoders.text_judges import TextJudge, load_text_judge, similarity_to_items
+from calcarine.decoders.selectivity.validation import (
+    Thresholds,
+    expected_of_items,
+    rho_given,
+    validate_captions,
+)
+from calcarine.decoders.text_judges import TextJudge, load_text_judge
 from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
@@ -104,8 +110,17 @@ def _validated(
     sets["ceiling"] = _ceilings(config, subject, sets)
     thresholds = Thresholds(section.min_reliability, section.max_q, config.evaluate.ceiling_floor)
     seed = derive_seed(config.seed, subject, "evaluate", "caption", name, "null")
-    table = validate_captions(sets, measured, own, judge, thresholds, section.n_permutations, seed)
-    table["rho_given_cooccurring"] = _given(table, measured, own, judge)
+    names = captions.sidecar["folds"]
+    fold = None
+    if len(names) > 1:
+        fold = chosen.items["fold"].map(names.index).to_numpy(dtype=int)
+    table = validate_captions(
+        sets, measured, own, judge, thresholds, section.n_permutations, seed, fold
+    )
+    expected = expected_of_items(table, own, judge, fold)
+    if fold is not None:
+        expected, measured = ranks_within(expected, fold), ranks_within(measured.T, fold).T
+    table["rho_given_cooccurring"] = _given(table, measured, own, expected)
     table["n_repeats"] = int(chosen.items["n_repeats"].iloc[0])
     return table
 
@@ -130,10 +145,9 @@ def _given(
     table: pd.DataFrame,
     measured: np.ndarray,
     item_captions: Sequence[Sequence[str]],
-    judge: TextJudge,
+    expected: np.ndarray,
 ) -> np.ndarray:
     """Correlate each caption with responses when what comes along with its words is taken out."""
-    expected = similarity_to_items(judge, table["text"].tolist(), item_captions)
     words = {w for own in item_captions for s in own for w in words_of(s)}
     known = frozenset(words | {w for own in table["cooccurring"] for t in own for w in t.split()})
     said = [[set(terms_of(s, known)) for s in own] for own in item_captions]
@@ -193,7 +207,7 @@ def write_selectivity(config: Config, subject: str, tables: Sequence[pd.DataFram
         for record in records_of(own, *_origin(config, subject, str(name)))
     ]
     flat = table.copy()
-    for name in ("keywords", "evidence", "cooccurring"):
+    for name in LISTS:
         if name in flat:
             flat[name] = ["; ".join(own) for own in flat[name]]
     write_tsv(path, flat)

@@ -121,7 +121,7 @@ def _reader(
         scenes.
     """
     trials = read_trials(config.layout.trials(subject))
-    (fold,) = folds(trials)
+    fold, *_ = folds(trials)
     embedded = read_embeddings(config.layout.embedding(judge))
     table = read_stimuli(config.stimuli).set_index("stimulus_id")
 
