@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from calcarine.data.banks import Bank
 from calcarine.data.captions import Captions, write_captions
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
@@ -24,7 +25,7 @@ from calcarine.decoders.text_judges import TextJudge, load_text_judge
 from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
 from calcarine.encoders.ridge.streaming import RidgeStatistics
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_banks import bank_of, write_missing_captions
 from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions, kept_rows
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
@@ -57,11 +58,13 @@ def run(config: Config, subject: str, name: str) -> None:
     """
     section = config.caption[name]
     encoder = _encoder(config, subject, section)
-    bank = bank_of(config, subject, section)
+    written = write_missing_captions(config, subject, section)
+    bank = bank_of(config, subject, section, written=written)
     bank.check_embedding(encoder.embedding)
     captioned, chain = prepare_bank(bank), chain_of(section)
     sets = unit_sets(encoder.units, section.min_units, pairs=section.pairs)
-    units = caption_table(config, subject, section, encoder, captioned, chain, sets)
+    banks = fold_banks(config, subject, section, written)
+    units = caption_table(config, subject, section, encoder, captioned, chain, sets, banks)
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
@@ -80,7 +83,6 @@ def run(config: Config, subject: str, name: str) -> None:
     if section.synthesise is not None:
         made, told["synthesised"] = synthesised(section, encoder, bank, sets, seed)
         arrays |= made
-    banks = fold_banks(config, subject, section)
     sidecar = {
         "encoder": section.encoder,
         "embedding_model": encoder.embedding["model"],
@@ -93,6 +95,8 @@ def run(config: Config, subject: str, name: str) -> None:
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
         "folds": list(banks),
+        "captioner": section.captioner,
+        "written": written,
         **{part: told.get(part, {}) for part in ("synthesised", "relevance", "parcels")},
     }
     trials = trial_captions(config, subject, section, banks)
@@ -132,6 +136,7 @@ def caption_table(
     captioned: CaptionedBank,
     chain: Chain,
     sets: UnitSets,
+    banks: dict[str, Bank],
 ) -> pd.DataFrame:
     """Caption every set, and again under resampling of the training trials."""
     weights = sets.mixing @ encoder.coef_.T
@@ -160,7 +165,7 @@ def caption_table(
         table, fitted, encoder, draws, captioned, chain, judge, derive_seed(seed, "scrambled")
     )
     whole = pd.concat([table, control], ignore_index=True)
-    by_fold = fold_captions(config, subject, section, sets.mixing, chain, judge)
+    by_fold = fold_captions(config, subject, section, banks, sets.mixing, chain, judge)
     whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
     return whole
 

@@ -1,6 +1,6 @@
 """Captions in a cross-validation: each fold's encoder captioned anew, for its own test trials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +63,7 @@ def fold_captions(
     config: Config,
     subject: str,
     section: CaptionSection,
+    banks: Mapping[str, Bank],
     mixing: np.ndarray,
     chain: Chain,
     judge: TextJudge,
@@ -76,6 +77,8 @@ def fold_captions(
     ----------
     config, subject, section
         Whose.
+    banks
+        Of each fold, by its name.
     mixing
         What each set is made of, shape (n_sets, n_units).
     chain
@@ -94,7 +97,6 @@ def fold_captions(
     if len(found) == 1:
         none: list[list[str]] = [[] for _ in range(n_sets + n_units)]
         return FoldCaptions([], none, np.full(n_sets + n_units, np.nan))
-    banks = fold_banks(config, subject, section)
     said, terms = [], []
     for fold in found:
         captions = list(
@@ -145,7 +147,12 @@ def _scrambled(data: EncodingData, fold: Fold, order: np.ndarray) -> EncodingDat
     return replace(data, values=values)
 
 
-def fold_banks(config: Config, subject: str, section: CaptionSection) -> dict[str, Bank]:
+def fold_banks(
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    written: Mapping[str, list[str]] | None = None,
+) -> dict[str, Bank]:
     """Give the bank of each fold, by its name: the section's folder, or training stimuli.
 
     A stimulus that a fold tests is never in its bank, even where other trials of it are training
@@ -155,7 +162,11 @@ def fold_banks(config: Config, subject: str, section: CaptionSection) -> dict[st
     stimuli = trials["stimulus_id"]
     return {
         fold.name: bank_of(
-            config, subject, section, set(stimuli.iloc[fold.fit]) - set(stimuli.iloc[fold.test])
+            config,
+            subject,
+            section,
+            set(stimuli.iloc[fold.fit]) - set(stimuli.iloc[fold.test]),
+            written,
         )
         for fold in folds(trials)
     }

@@ -37,6 +37,10 @@ class CaptionSection(Section):
     bank: Path | None = Field(
         None, description="Bank (`calcarine bank build`); without it the training stimuli"
     )
+    captioner: str | None = Field(
+        None,
+        description="Image-to-text model (local-dir:PATH) for pictures that have no captions",
+    )
     n_top: int = Field(32, ge=4, description="Pictures that speak for a unit")
     temperature: float = Field(1 / 150, gt=0, description="τ of the softmax over the bank")
     penalty: float = Field(0.5, ge=0, le=1, description="λ of log p(d|unit) − λ log p(d)")

@@ -25,7 +25,7 @@ from calcarine.decoders.selectivity.validation import (
     validate_captions,
 )
 from calcarine.decoders.text_judges import TextJudge, load_text_judge
-from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_banks import bank_of, with_captions
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
@@ -55,7 +55,7 @@ def caption_results(
     """
     section = config.caption[name]
     captions = read_captions(config.layout.captions(subject, name))
-    judge = load_text_judge(section.text_judge, _corpus(config, subject, section))
+    judge = load_text_judge(section.text_judge, _corpus(config, subject, section, captions))
     table = _validated(config, subject, name, captions, judge)
     template = Score(
         subject, "caption", name, "units", "", "calcarine", split, 0, _n_repeats(table), np.nan
@@ -87,8 +87,8 @@ def _planted(
     return planted_caption_scores(single, truth, template, seed, config.evaluate.n_bootstrap)
 
 
-def _corpus(config: Config, subject: str, section: CaptionSection) -> list[str]:
-    bank = bank_of(config, subject, section)
+def _corpus(config: Config, subject: str, section: CaptionSection, captions: Captions) -> list[str]:
+    bank = bank_of(config, subject, section, written=captions.sidecar["written"])
     return [sentence for own in bank.entries["captions"] for sentence in own]
 
 
@@ -103,7 +103,7 @@ def _validated(
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{section.encoder}"))
     chosen = predictions.select("measured", None, "signal")
     assert chosen.measured is not None
-    own = _captions_of(config, chosen.items["stimulus_id"])
+    own = _captions_of(config, chosen.items["stimulus_id"], captions.sidecar["written"])
     mixing = np.asarray(captions.arrays["mixing"])
     measured = np.asarray(chosen.measured) @ mixing.T
     sets = captions.units.copy()
@@ -125,8 +125,11 @@ def _validated(
     return table
 
 
-def _captions_of(config: Config, stimulus_ids: pd.Series) -> list[list[str]]:
-    captions = read_stimuli(config.stimuli).set_index("stimulus_id")["captions"]
+def _captions_of(
+    config: Config, stimulus_ids: pd.Series, written: dict[str, list[str]]
+) -> list[list[str]]:
+    stimuli = with_captions(read_stimuli(config.stimuli), written)
+    captions = stimuli.set_index("stimulus_id")["captions"]
     return [list(captions[s]) for s in stimulus_ids]
 
 
