@@ -27,6 +27,7 @@ from calcarine.encoders.ridge.streaming import RidgeStatistics
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of, write_missing_captions
 from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions, kept_rows
+from calcarine.pipelines.caption_sensors import at_sample, clustered, peak_sample, responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.looked_at import looked_at
@@ -57,14 +58,17 @@ def run(config: Config, subject: str, name: str) -> None:
         trial is tested.
     """
     section = config.caption[name]
-    encoder = _encoder(config, subject, section)
+    whole = _encoder(config, subject, section)
+    sample = peak_sample(whole)
+    encoder = at_sample(whole, sample)
+    regions = clustered(encoder.units, section.clusters)
     written = write_missing_captions(config, subject, section)
     bank = bank_of(config, subject, section, written=written)
     bank.check_embedding(encoder.embedding)
     captioned, chain = prepare_bank(bank), chain_of(section)
-    sets = unit_sets(encoder.units, section.min_units, pairs=section.pairs)
+    sets = unit_sets(regions, section.min_units, pairs=section.pairs)
     banks = fold_banks(config, subject, section, written)
-    units = caption_table(config, subject, section, encoder, captioned, chain, sets, banks)
+    units = caption_table(config, subject, section, encoder, captioned, chain, sets, banks, sample)
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
@@ -96,6 +100,7 @@ def run(config: Config, subject: str, name: str) -> None:
         "families": bank.families or {},
         "folds": list(banks),
         "captioner": section.captioner,
+        "sample": sample,
         "written": written,
         **{part: told.get(part, {}) for part in ("synthesised", "relevance", "parcels")},
     }
@@ -137,13 +142,14 @@ def caption_table(
     chain: Chain,
     sets: UnitSets,
     banks: dict[str, Bank],
+    sample: int | None = None,
 ) -> pd.DataFrame:
     """Caption every set, and again under resampling of the training trials."""
     weights = sets.mixing @ encoder.coef_.T
     captions = caption_units(weights, captioned, chain)
     corpus = [s for own in captioned.bank.entries["captions"] for s in own]
     judge = load_text_judge(section.text_judge, corpus)
-    fitted = _training_trials(config, subject, section, encoder)
+    fitted = _training_trials(config, subject, section, encoder, sample)
     seed = derive_seed(config.seed, subject, "caption", section.encoder)
     n_blocks = len(np.unique(fitted.blocks))
     draws = block_draws(n_blocks, section.n_resamples, derive_seed(seed, "resample"))
@@ -165,7 +171,7 @@ def caption_table(
         table, fitted, encoder, draws, captioned, chain, judge, derive_seed(seed, "scrambled")
     )
     whole = pd.concat([table, control], ignore_index=True)
-    by_fold = fold_captions(config, subject, section, banks, sets.mixing, chain, judge)
+    by_fold = fold_captions(config, subject, section, banks, sets.mixing, chain, judge, sample)
     whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
     return whole
 
@@ -180,13 +186,18 @@ class _Fitted:
 
 
 def _training_trials(
-    config: Config, subject: str, section: CaptionSection, encoder: VoxelEncoder
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    encoder: VoxelEncoder,
+    sample: int | None,
 ) -> _Fitted:
     data = data_of(config, subject, section)
     rows = kept_rows(data.trials)
     trials = data.trials.iloc[rows]
     sessions = None if data.sessions is None else data.sessions[rows]
     responses = encoder.standardizer_.transform(take_rows(data.values, rows), sessions)
+    responses = responses_at(responses, len(encoder.units), sample)
     blocks = trials["session"].astype(str)
     if section.resample == "run":
         blocks = blocks + "/" + trials["run"].astype(str)

@@ -18,6 +18,7 @@ from calcarine.decoders.text_judges import TextJudge
 from calcarine.encoders.encoding_trials import EncodingTask
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_sensors import at_sample
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.encoder_sections import fit_encoder
@@ -67,6 +68,7 @@ def fold_captions(
     mixing: np.ndarray,
     chain: Chain,
     judge: TextJudge,
+    sample: int | None = None,
 ) -> FoldCaptions:
     """Fit and caption the encoder of every fold, from a bank of its own training stimuli.
 
@@ -85,6 +87,8 @@ def fold_captions(
         As the kept encoder was captioned.
     judge
         Compares keywords between folds.
+    sample
+        Of sensors, see `at_sample`.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def fold_captions(
     said, terms = [], []
     for fold in found:
         captions = list(
-            _captions(config, subject, section, data, fold, banks[fold.name], mixing, chain)
+            _captions(config, subject, section, data, fold, banks[fold.name], mixing, chain, sample)
         )
         said.append([text for text, _ in captions])
         terms.append(judge.embed([" ".join(own) for _, own in captions]))
@@ -122,6 +126,7 @@ def _captions(
     bank: Bank,
     mixing: np.ndarray,
     chain: Chain,
+    sample: int | None,
 ) -> Iterator[tuple[str, list[str]]]:
     """Caption all sets in one fold, then all units of an encoder of its trials in random order."""
     captioned = prepare_bank(bank)
@@ -137,7 +142,8 @@ def _captions(
                 f"captions are made of the weights of a ridge encoder; {section.encoder!r} is of "
                 f"the kind {config.encode[section.encoder].kind!r}."
             )
-        for caption in caption_units(what @ encoder.coef_.T, captioned, chain):
+        weights = what @ at_sample(encoder, sample).coef_.T
+        for caption in caption_units(weights, captioned, chain):
             yield caption.text, caption.terms
 
 

@@ -49,6 +49,9 @@ class CaptionSection(Section):
     pairs: list[tuple[str, str]] = Field(
         [], description="Regions set against each other, beside each one against its nearest"
     )
+    clusters: Path | None = Field(
+        None, description="Table of sensors, `channel cluster`; without it quarters of the head"
+    )
     resample: Literal["session", "run"] = Field(
         "session", description="What is resampled to see how stable captions are"
     )

@@ -26,6 +26,7 @@ from calcarine.decoders.selectivity.validation import (
 )
 from calcarine.decoders.text_judges import TextJudge, load_text_judge
 from calcarine.pipelines.caption_banks import bank_of, with_captions
+from calcarine.pipelines.caption_sensors import responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
@@ -105,7 +106,8 @@ def _validated(
     assert chosen.measured is not None
     own = _captions_of(config, chosen.items["stimulus_id"], captions.sidecar["written"])
     mixing = np.asarray(captions.arrays["mixing"])
-    measured = np.asarray(chosen.measured) @ mixing.T
+    sample = captions.sidecar["sample"]
+    measured = responses_at(chosen.measured, mixing.shape[1], sample) @ mixing.T
     sets = captions.units.copy()
     sets["ceiling"] = _ceilings(config, subject, sets)
     thresholds = Thresholds(section.min_reliability, section.max_q, config.evaluate.ceiling_floor)

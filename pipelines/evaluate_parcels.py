@@ -11,6 +11,7 @@ from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, bootstrap_interval
 from calcarine.data.seeds import derive_seed
+from calcarine.pipelines.caption_sensors import responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.parcels import parcel_fit
@@ -35,7 +36,9 @@ def parcel_scores(config: Config, subject: str, captions: Captions, template: Sc
     chosen = predictions.select("measured", None, "signal")
     row = replace(template, target="parcels", metric="r_with_parcel_median", chance=0.0)
     row = replace(row, n_items=int((labels >= 0).sum()))
-    own, others = parcel_fit(np.asarray(chosen.measured), labels)
+    assert chosen.measured is not None
+    measured = responses_at(chosen.measured, len(labels), captions.sidecar["sample"])
+    own, others = parcel_fit(measured, labels)
     rows = []
     for suffix, values in (("", own), ("/other-parcels", others)):
         seed = derive_seed(config.seed, subject, "parcels", suffix)
