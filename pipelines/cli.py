@@ -200,7 +200,9 @@ def bank_build(
 @app.command()
 def caption(
     mask: Annotated[Path, typer.Option(help="Image that marks a piece of cortex.")],
-    encoder: Annotated[Path, typer.Option(help="Model folder of a ridge encoder.")],
+    encoder: Annotated[
+        str, typer.Option(help="Model folder of a ridge encoder, or a name (calcarine models).")
+    ],
     bank: Annotated[
         Path | None, typer.Option(help="Bank; by default the encoder's training stimuli.")
     ] = None,

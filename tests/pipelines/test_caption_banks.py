@@ -147,3 +147,10 @@ def test_a_captioner_describes_what_has_no_caption(tmp_path, rng):
     stimuli = pd.DataFrame({"stimulus_id": ["a", "b"], "captions": [["x"], []]})
     filled = with_captions(stimuli, {"a": ["not taken"], "b": ["y"]})
     assert filled["captions"].tolist() == [["x"], ["y"]]
+
+
+def test_an_encoder_by_name_is_loaded_and_needs_a_bank(tmp_path):
+    with pytest.raises(CalcarineError, match=r"no output tree.*Name a bank"):
+        caption_mask(tmp_path / "mask.nii.gz", "calcarine:phantom-sub-01")
+    with pytest.raises(CalcarineError, match="is not a model folder"):
+        caption_mask(tmp_path / "mask.nii.gz", "nowhere")
