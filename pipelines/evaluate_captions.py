@@ -31,6 +31,7 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_parcels import parcel_scores
+from calcarine.pipelines.evaluate_protocol import protocol_scores
 from calcarine.pipelines.evaluate_synthesis import synthesis_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.parcels import parcel_column
@@ -63,6 +64,9 @@ def caption_results(
     )
     seed = derive_seed(config.seed, subject, "evaluate", "caption", name)
     rows = _unit_scores(table, template, seed, config.evaluate.n_bootstrap)
+    rows += protocol_scores(
+        table, template, section.min_reliability, seed, config.evaluate.n_bootstrap
+    )
     rows += _planted(config, subject, table, template, seed)
     rows += parcel_scores(config, subject, captions, template)
     rows += trial_caption_scores(config, subject, name, captions, judge, split)

@@ -61,6 +61,22 @@ def test_captions_stand_beside_their_controls(results):
     assert _value(rows, "own/commonest-caption", metric) == pytest.approx(own, abs=0.1)
 
 
+def test_every_point_of_the_protocol_is_a_row(results):
+    rows, table = results
+    units = table[(table["kind"] == "unit") & (table["text"] != "")]
+    stable = units[units["agreement"] >= 0.5]
+    agreement = _value(rows, "own", "caption_agreement_median")
+    assert agreement == pytest.approx(units["agreement"].median())
+    assert _value(rows, "own/scrambled-encoder", "caption_agreement_median") < agreement
+    assert _value(rows, "own", "share_reliable") == pytest.approx(len(stable) / len(units))
+    given = _value(rows, "own", "spearman_given_cooccurring_median")
+    assert given == pytest.approx(stable["rho_given_cooccurring"].median())
+    assert given > 0.2
+    for target, kind in (("regions", "region"), ("contrasts", "contrast")):
+        shown = table.loc[table["kind"] == kind, "shown"].mean()
+        assert _value(rows, "own", "share_shown", target) == pytest.approx(shown)
+
+
 def test_trial_captions_are_scored_against_named_references(results):
     rows, _ = results
     route, target = "own/nearest-caption", "captions-of-test-stimuli"
