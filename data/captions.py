@@ -26,9 +26,11 @@ UNIT_COLUMNS = (
     "weight_cosine",
     "evidence",
     "cooccurring",
+    "fold_texts",
+    "fold_agreement",
 )
 TRIAL_COLUMNS = ("route", "brain", "item", "stimulus_id", "concept", "n_repeats", "text")
-LISTS = ("keywords", "evidence", "cooccurring")
+LISTS = ("keywords", "evidence", "cooccurring", "fold_texts")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Captions:
     ----------
     units
         One row a unit, region, contrast or population; columns `UNIT_COLUMNS`. `keywords`,
-        `evidence` (bank entries, best first) and `cooccurring` hold lists.
+        `evidence` (bank entries, best first), `cooccurring` and `fold_texts` (captions of the
+        encoders of a cross-validation's folds, else empty) hold lists.
     trials
         One row an item, route and brain; columns `TRIAL_COLUMNS`.
     sidecar
@@ -83,7 +86,9 @@ def read_captions(folder: Path) -> Captions:
     words = {n: "str" for n in ("route", "brain", "stimulus_id", "concept", "text")}
     try:
         sidecar = read_json(folder / "captions.json")
-        units = _read(folder / "units.tsv", text, ("score", "agreement", "weight_cosine"))
+        units = _read(
+            folder / "units.tsv", text, ("score", "agreement", "weight_cosine", "fold_agreement")
+        )
         trials = _read(folder / "trials.tsv", words, ())
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)

@@ -1,5 +1,6 @@
 """A tiny latent diffusion model conditioned by the tiny CLIP's picture embedding."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase
 
@@ -34,10 +35,14 @@ from calcarine.encoders.phantom_training import Trainer, scene_masks, scene_pict
 
 N_STEPS = 9000
 N_SCENES = 30_000
+N_FURTHER_STEPS = 18_000
+N_FURTHER_SCENES = 60_000
 BATCH_SIZE = 64
 LEARNING_RATE = 1.2e-3
+FURTHER_LEARNING_RATE = 8e-4
 LATENT_FOREGROUND_WEIGHT = 3.0
 CONDITION_DROPOUT = 0.08
+FURTHER_CONDITION_DROPOUT = 0.15
 PROMPT_DIM = 32
 PROMPT_LENGTH = 8
 
@@ -113,13 +118,18 @@ class UnclipExamples:
 
 
 def unclip_examples(
-    autoencoder: AutoencoderKL, clip: nn.Module, seed: int, n_scenes: int = N_SCENES
+    autoencoder: AutoencoderKL,
+    clip: nn.Module,
+    seed: int,
+    n_scenes: int = N_SCENES,
+    part: str = "unet",
 ) -> UnclipExamples:
     """Encode and embed scenes once, before the training.
 
-    The embeddings are not yet standardised; `mean` and `std`, ``(1, 64)``, are theirs.
+    The embeddings are not yet standardised; `mean` and `std`, ``(1, 64)``, are theirs. Each part
+    of the training has scenes of its own.
     """
-    scenes = sample_scenes(n_scenes, derive_seed(seed, "unet", "scenes"))
+    scenes = sample_scenes(n_scenes, derive_seed(seed, part, "scenes"))
     pictures = scene_pictures(scenes)
     embeddings = embed_pictures(clip, pictures)
     return UnclipExamples(
@@ -136,6 +146,40 @@ def unet_trainer(
 ) -> Trainer:
     """Set the training of the denoiser up: v-prediction, noised embeddings, some dropped."""
     network = build_unet(derive_seed(seed, "unet", "weights"))
+    loss = _velocity_loss(network, examples, batch_size, CONDITION_DROPOUT)
+    return Trainer(
+        network, loss, n_steps, LEARNING_RATE, derive_seed(seed, "unet"), ema_decay=0.999
+    )
+
+
+def further_unet_trainer(
+    unet: UNet2DConditionModel,
+    examples: UnclipExamples,
+    seed: int,
+    n_steps: int = N_FURTHER_STEPS,
+    batch_size: int = BATCH_SIZE,
+) -> Trainer:
+    """Set a further training of a trained denoiser up, on new scenes.
+
+    Embeddings are dropped more often: guidance by a brain asks it to draw without any.
+
+    Parameters
+    ----------
+    unet
+        Trained, changed in place.
+    examples
+        Of new scenes, with the `mean` and `std` of the first training.
+    seed, n_steps, batch_size
+        See `unet_trainer`.
+    """
+    loss = _velocity_loss(unet, examples, batch_size, FURTHER_CONDITION_DROPOUT)
+    draws = derive_seed(seed, "unet", "further")
+    return Trainer(unet.train(), loss, n_steps, FURTHER_LEARNING_RATE, draws, ema_decay=0.999)
+
+
+def _velocity_loss(
+    network: UNet2DConditionModel, examples: UnclipExamples, batch_size: int, dropout: float
+) -> Callable[[torch.Generator], torch.Tensor]:
     scheduler, noising = build_scheduler(), DDPMScheduler(beta_schedule="squaredcos_cap_v2")
     prompt = torch.zeros(batch_size, 1, PROMPT_DIM)
 
@@ -153,7 +197,7 @@ def unet_trainer(
         condition = noised_condition(standard, levels, noising, jitter)
         # the pipeline hands over the noised embedding with its mean and spread restored
         condition[:, :EMBED_DIM] = condition[:, :EMBED_DIM] * examples.std + examples.mean
-        condition = condition * (uniform() >= CONDITION_DROPOUT)[:, None]
+        condition = condition * (uniform() >= dropout)[:, None]
         noisy = scheduler.add_noise(latents, noise, times)
         with torch.autocast("cpu", torch.bfloat16):
             velocity = network(
@@ -163,9 +207,7 @@ def unet_trainer(
         weight = 1 + (LATENT_FOREGROUND_WEIGHT - 1) * examples.masks[rows]
         return (weight * error.square()).mean()
 
-    return Trainer(
-        network, loss, n_steps, LEARNING_RATE, derive_seed(seed, "unet"), ema_decay=0.999
-    )
+    return loss
 
 
 def build_pipeline(

@@ -1,5 +1,7 @@
 """Scores of the phantom's generator: true embeddings in, pictures out, the judge compares."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from diffusers import StableUnCLIPImg2ImgPipeline
@@ -8,6 +10,7 @@ from torch import nn
 from calcarine.data.phantom.scenes import Scene, factor_table
 from calcarine.decoders.phantom_unclip import reconstruct
 from calcarine.encoders import phantom_clip, phantom_judge
+from calcarine.encoders.factor_probes import FactorProbe
 from calcarine.encoders.phantom_training import scene_pictures
 
 
@@ -40,7 +43,7 @@ def unclip_scores(
     pipeline: StableUnCLIPImg2ImgPipeline,
     clip: nn.Module,
     judge: nn.Module,
-    probes: phantom_judge.Probes,
+    probes: Mapping[str, FactorProbe],
     scenes: list[Scene],
     seed: int,
 ) -> dict[str, float]:
@@ -58,8 +61,7 @@ def unclip_scores(
     targets = phantom_judge.embed_pictures(judge, pictures).numpy()
     factors = factor_table(scenes)
     scores = {"two_way": two_way_identification(embeddings, targets)}
-    for name, values in phantom_judge.PROBED.items():
-        named = np.array(values)[phantom_judge.read_off(probes[name], embeddings)]
-        scores[name] = float(np.mean(named == factors[name]))
+    for name, probe in probes.items():
+        scores[name] = float(np.mean(probe(embeddings) == factors[name]))
     difference = drawn.float() / 255 - pictures.float() / 255
     return scores | {"squared_error": float(torch.mean(difference**2))}

@@ -1,6 +1,6 @@
 """Ways of looking at pictures, and what each compares between a target and a reconstruction."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +160,7 @@ def network_views(protocol: str) -> Iterator[View]:
 def judge_view(
     target: str,
     embed: Callable[[Pictures], np.ndarray],
-    probes: dict[str, Callable[[np.ndarray], np.ndarray]],
+    probes: Mapping[str, Callable[[np.ndarray], np.ndarray]],
 ) -> View:
     """Compare pictures in the space of a judge, a network that had no part in making them.
 

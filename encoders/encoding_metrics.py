@@ -8,7 +8,7 @@ import pandas as pd
 from calcarine.data.errors import CalcarineError
 from calcarine.data.noise_ceiling import noise_ceiling_r
 from calcarine.data.predictions import Predictions
-from calcarine.data.scores import Score
+from calcarine.data.scores import Score, row_medians
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.encoding_scores import (
     CEILING_FLOOR,
@@ -172,7 +172,7 @@ def _median(values: np.ndarray) -> np.ndarray:
     known = values[:, np.isfinite(values).any(axis=0)]
     if not known.shape[1]:
         return np.full(len(values), np.nan)
-    return np.asarray(np.nanmedian(known, axis=1))
+    return row_medians(known)
 
 
 def _controls(chosen: Predictions, template: Score, draws: tuple[int, int]) -> list[Score]:

@@ -1,27 +1,14 @@
 """A tiny self-distilled network that judges pictures: it knows neither labels nor CLIP."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import timm
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional
 
-from calcarine.data.phantom.scenes import (
-    CATEGORIES,
-    COLOURS,
-    HELD_OUT,
-    IMAGE_SIZE,
-    Scene,
-    factor_table,
-    sample_scenes,
-)
+from calcarine.data.phantom.scenes import IMAGE_SIZE, sample_scenes
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
 
@@ -39,11 +26,7 @@ BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 TEACHER_MOMENTUM = 0.99
 TEMPERATURE = 0.2
-PROBED = {"category": CATEGORIES, "colour": COLOURS}
-N_PROBE_SCENES = 4000
 _PROJECTION_DIM = 128
-
-Probes = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def normalise(pictures: torch.Tensor) -> torch.Tensor:
@@ -221,63 +204,3 @@ def embed_pictures(judge: nn.Module, pictures: torch.Tensor, batch_size: int = 2
     """Embed uint8 pictures ``(n, 3, 64, 64)``, float32 ``(n, 320)``."""
     judge.eval()
     return torch.cat([judge(normalise(p)) for p in pictures.split(batch_size)])
-
-
-def fit_probes(judge: nn.Module, seed: int, n_scenes: int = N_PROBE_SCENES) -> Probes:
-    """Fit linear probes of category and colour on frozen embeddings of training scenes.
-
-    Returns
-    -------
-    dict
-        For each factor weights ``(n_names, 320)`` and biases ``(n_names,)``, float32.
-    """
-    scenes = sample_scenes(n_scenes, derive_seed(seed, "judge", "probes"))
-    embeddings = embed_pictures(judge, scene_pictures(scenes)).numpy().astype(np.float64)
-    factors = factor_table(scenes)
-    return {
-        "category": _one_against_rest(embeddings, factors, "category", "colour", HELD_OUT),
-        "colour": _one_against_rest(
-            embeddings, factors, "colour", "category", [(b, a) for a, b in HELD_OUT]
-        ),
-    }
-
-
-def _one_against_rest(
-    embeddings: np.ndarray,
-    factors: pd.DataFrame,
-    name: str,
-    other: str,
-    held_out: Sequence[tuple[str, str]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a logistic regression for each name, without scenes whose other factor never meets it.
-
-    With them, the probe of faces would learn that what is blue is no face.
-    """
-    scaler = StandardScaler().fit(embeddings)
-    scaled = scaler.transform(embeddings)
-    weights, biases = [], []
-    for value in PROBED[name]:
-        never = [b for a, b in held_out if a == value]
-        rows = ~factors[other].isin(never).to_numpy()
-        model = LogisticRegression(C=1.0, max_iter=2000)
-        model.fit(scaled[rows], (factors[name] == value)[rows])
-        weights.append(model.coef_[0] / scaler.scale_)
-        biases.append(model.intercept_[0] - weights[-1] @ scaler.mean_)
-    return np.asarray(weights, dtype=np.float32), np.asarray(biases, dtype=np.float32)
-
-
-def read_off(probe: tuple[np.ndarray, np.ndarray], embeddings: np.ndarray) -> np.ndarray:
-    """Give the most likely name's index for each embedding, int ``(n,)``."""
-    weight, bias = probe
-    best: np.ndarray = (embeddings @ weight.T + bias).argmax(axis=1)
-    return best
-
-
-def judge_scores(judge: nn.Module, probes: Probes, scenes: Sequence[Scene]) -> dict[str, float]:
-    """Score the probes on scenes: the fraction that they name rightly, by factor."""
-    embeddings = embed_pictures(judge, scene_pictures(list(scenes))).numpy()
-    factors = factor_table(scenes)
-    return {
-        name: float(np.mean(np.array(values)[read_off(probes[name], embeddings)] == factors[name]))
-        for name, values in PROBED.items()
-    }

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from calcarine.data.banks import Bank
 from calcarine.data.captions import Captions, write_captions
-from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
-from calcarine.data.responses import read_responses
 from calcarine.data.seeds import derive_seed
-from calcarine.data.splits import folds
 from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.selectivity.caption_chain import (
     CaptionedBank,
@@ -23,14 +21,17 @@ from calcarine.decoders.selectivity.caption_chain import (
 from calcarine.decoders.selectivity.keywords import Mining
 from calcarine.decoders.selectivity.unit_sets import UnitSets, unit_sets
 from calcarine.decoders.selectivity.validation import cooccurring_terms
-from calcarine.decoders.text_judges import load_text_judge
+from calcarine.decoders.text_judges import TextJudge, load_text_judge
 from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
 from calcarine.encoders.ridge.streaming import RidgeStatistics
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_banks import bank_of, write_missing_captions
+from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions, kept_rows
+from calcarine.pipelines.caption_sensors import at_sample, clustered, peak_sample, responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
-from calcarine.pipelines.encoding_data import encoding_data
+from calcarine.pipelines.looked_at import looked_at
+from calcarine.pipelines.parcels import parcels
 from calcarine.pipelines.synthesise import synthesised
 from calcarine.pipelines.trial_captions import trial_captions
 
@@ -53,22 +54,38 @@ def run(config: Config, subject: str, name: str) -> None:
     Raises
     ------
     CalcarineError
-        The encoder is no ridge on one vector a picture, the bank is of another embedding, or the
-        split is a cross-validation.
+        The encoder is no ridge on one vector a picture, the bank is of another embedding, or no
+        trial is tested.
     """
     section = config.caption[name]
-    encoder = _encoder(config, subject, section)
-    bank = bank_of(config, subject, section)
+    whole = _encoder(config, subject, section)
+    sample = peak_sample(whole)
+    encoder = at_sample(whole, sample)
+    regions = clustered(encoder.units, section.clusters)
+    written = write_missing_captions(config, subject, section)
+    bank = bank_of(config, subject, section, written=written)
     bank.check_embedding(encoder.embedding)
     captioned, chain = prepare_bank(bank), chain_of(section)
-    sets = unit_sets(encoder.units, section.min_units)
-    units = caption_table(config, subject, section, encoder, captioned, chain, sets)
+    sets = unit_sets(regions, section.min_units, pairs=section.pairs)
+    banks = fold_banks(config, subject, section, written)
+    units = caption_table(config, subject, section, encoder, captioned, chain, sets, banks, sample)
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
-    told: dict[str, object] = {}
+    told: dict[str, dict[str, object]] = {}
+    single = units[units["kind"] == "unit"]
+    reliable = (single["agreement"] >= section.min_reliability).to_numpy()
+    made, told["parcels"] = parcels(
+        encoder, reliable, captioned, chain, section.n_parcels, section.min_units,
+        derive_seed(seed, "parcels"),
+    )  # fmt: skip
+    arrays |= made
+    if section.n_relevance:
+        evidence = units["evidence"].tolist()
+        made, told["relevance"] = looked_at(encoder, bank, sets, evidence, section.n_relevance)
+        arrays |= made
     if section.synthesise is not None:
-        made, told = synthesised(section.synthesise, encoder, bank, sets, seed)
+        made, told["synthesised"] = synthesised(section, encoder, bank, sets, seed)
         arrays |= made
     sidecar = {
         "encoder": section.encoder,
@@ -81,9 +98,13 @@ def run(config: Config, subject: str, name: str) -> None:
         "resample": section.resample,
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
-        "synthesised": told,
+        "folds": list(banks),
+        "captioner": section.captioner,
+        "sample": sample,
+        "written": written,
+        **{part: told.get(part, {}) for part in ("synthesised", "relevance", "parcels")},
     }
-    trials = trial_captions(config, subject, section, bank)
+    trials = trial_captions(config, subject, section, banks)
     folder = config.layout.captions(subject, name)
     write_captions(folder, Captions(units, trials, sidecar, arrays))
 
@@ -104,11 +125,10 @@ def chain_of(section: CaptionSection) -> Chain:
 
 
 def _encoder(config: Config, subject: str, section: CaptionSection) -> VoxelEncoder:
-    if config.split.scheme != "holdout":
+    if config.split.scheme == "none":
         raise CalcarineError(
-            "captions are tested on trials that the encoder has not seen; in a cross-validation "
-            "the encoder that is kept has seen all. Use `split: {scheme: holdout}`, or caption "
-            "from Python fold by fold."
+            "captions are tested on trials that the encoder has not seen; `split: {scheme: none}` "
+            "leaves none. Use holdout or leave-one-out."
         )
     return VoxelEncoder.load(config.layout.model(subject, f"encoder-{section.encoder}"))
 
@@ -121,13 +141,15 @@ def caption_table(
     captioned: CaptionedBank,
     chain: Chain,
     sets: UnitSets,
+    banks: dict[str, Bank],
+    sample: int | None = None,
 ) -> pd.DataFrame:
     """Caption every set, and again under resampling of the training trials."""
     weights = sets.mixing @ encoder.coef_.T
     captions = caption_units(weights, captioned, chain)
     corpus = [s for own in captioned.bank.entries["captions"] for s in own]
     judge = load_text_judge(section.text_judge, corpus)
-    fitted = _training_trials(config, subject, section, encoder)
+    fitted = _training_trials(config, subject, section, encoder, sample)
     seed = derive_seed(config.seed, subject, "caption", section.encoder)
     n_blocks = len(np.unique(fitted.blocks))
     draws = block_draws(n_blocks, section.n_resamples, derive_seed(seed, "resample"))
@@ -145,8 +167,13 @@ def caption_table(
     for c in captions:
         known.setdefault(tuple(c.terms), cooccurring_terms(c.terms, captioned.terms))
     table["cooccurring"] = [known[tuple(c.terms)] for c in captions]
-    control = _scrambled(table, fitted, encoder, captioned, chain, derive_seed(seed, "scrambled"))
-    return pd.concat([table, control], ignore_index=True)
+    control = _scrambled(
+        table, fitted, encoder, draws, captioned, chain, judge, derive_seed(seed, "scrambled")
+    )
+    whole = pd.concat([table, control], ignore_index=True)
+    by_fold = fold_captions(config, subject, section, banks, sets.mixing, chain, judge, sample)
+    whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
+    return whole
 
 
 @dataclass(frozen=True)
@@ -159,19 +186,22 @@ class _Fitted:
 
 
 def _training_trials(
-    config: Config, subject: str, section: CaptionSection, encoder: VoxelEncoder
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    encoder: VoxelEncoder,
+    sample: int | None,
 ) -> _Fitted:
-    own = config.encode[section.encoder]
-    read = [read_embeddings(config.layout.embedding(n)) for n in own.reads]
-    data = encoding_data(read_responses(config.layout, subject), read, own, config.split)
-    (fold,) = folds(data.trials)
-    trials = data.trials.iloc[fold.fit]
-    sessions = None if data.sessions is None else data.sessions[fold.fit]
-    responses = encoder.standardizer_.transform(take_rows(data.values, fold.fit), sessions)
+    data = data_of(config, subject, section)
+    rows = kept_rows(data.trials)
+    trials = data.trials.iloc[rows]
+    sessions = None if data.sessions is None else data.sessions[rows]
+    responses = encoder.standardizer_.transform(take_rows(data.values, rows), sessions)
+    responses = responses_at(responses, len(encoder.units), sample)
     blocks = trials["session"].astype(str)
     if section.resample == "run":
         blocks = blocks + "/" + trials["run"].astype(str)
-    features = data.features[fold.fit].reshape(len(fold.fit), -1)
+    features = data.features[rows].reshape(len(rows), -1)
     return _Fitted(features, responses, blocks.to_numpy(dtype=str))
 
 
@@ -190,21 +220,28 @@ def _scrambled(
     table: pd.DataFrame,
     fitted: _Fitted,
     encoder: VoxelEncoder,
+    draws: np.ndarray,
     captioned: CaptionedBank,
     chain: Chain,
+    judge: TextJudge,
     seed: int,
 ) -> pd.DataFrame:
     """Caption an encoder of the same trials in random order: no caption of it may pass.
 
-    Its captions count as perfectly reliable, so that nothing but the test can withhold them.
+    It goes through all that a real one goes through, resampling included. The test alone could not
+    withhold it: neighbours share a random caption, and where that happens to be true of their
+    patch it does predict what they respond to.
     """
     order = np.random.default_rng(seed).permutation(len(fitted.responses))
     mixed = _Fitted(fitted.features, take_rows(fitted.responses, order), fitted.blocks)
     n_blocks = len(np.unique(fitted.blocks))
     (weights,) = _refits(mixed, encoder.alpha_, np.ones((1, n_blocks), dtype=np.int64))
     captions = caption_units(weights, captioned, chain)
+    again = _refits(mixed, encoder.alpha_, draws)
+    reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
     out = table[table["kind"] == "unit"].copy()
-    out["kind"], out["agreement"], out["weight_cosine"] = "scrambled", 1.0, np.nan
+    out["kind"], out["agreement"] = "scrambled", reliability.agreement
+    out["weight_cosine"] = reliability.weight_cosine
     out["text"] = [c.text for c in captions]
     out["keywords"] = [c.terms for c in captions]
     out["score"] = [c.score for c in captions]

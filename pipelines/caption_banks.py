@@ -1,21 +1,27 @@
 """Banks of pictures: built from a folder, or made of the training stimuli of a subject."""
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from calcarine.data.banks import Bank, entry_table, read_bank, write_bank
-from calcarine.data.digests import PICTURE_SUFFIXES
+from calcarine.data.digests import PICTURE_SUFFIXES, read_picture
 from calcarine.data.embeddings import read_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.json_files import read_json
 from calcarine.data.splits import folds
-from calcarine.data.stimuli import read_stimuli
+from calcarine.data.stimuli import NO_PICTURE, read_stimuli
 from calcarine.data.trials import read_trials
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
+
+if TYPE_CHECKING:
+    from calcarine.decoders.picture_captioner import PictureCaptioner
 
 SHARD_ROWS = 65_536
 FAMILIES_FILE = "families.json"
@@ -24,8 +30,24 @@ _SAME_COSINE = 0.9999
 _MIN_WORDS = 8
 
 
-def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
+def bank_of(
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    shown: set[str] | None = None,
+    written: Mapping[str, list[str]] | None = None,
+) -> Bank:
     """Give the bank of a caption section: its folder, or the subject's training stimuli.
+
+    Parameters
+    ----------
+    config, subject, section
+        Whose.
+    shown
+        Stimuli that a bank without a folder is made of; without it all that the encoder that is
+        kept was fitted on.
+    written
+        Captions of stimuli that came without any, see `write_missing_captions`.
 
     Raises
     ------
@@ -33,7 +55,7 @@ def bank_of(config: Config, subject: str, section: CaptionSection) -> Bank:
         There is no such bank, or no training stimulus has a picture.
     """
     if section.bank is None:
-        return training_bank(config, subject, section)
+        return training_bank(config, subject, section, shown, written)
     bank = read_bank(section.bank)
     check_bank_leaks(config, subject, section, bank)
     return bank
@@ -91,12 +113,19 @@ def _said_key(captions: list[str]) -> tuple[str, ...]:
     return tuple(word for text in sorted(captions) for word in text.casefold().split())
 
 
-def training_bank(config: Config, subject: str, section: CaptionSection) -> Bank:
+def training_bank(
+    config: Config,
+    subject: str,
+    section: CaptionSection,
+    shown: set[str] | None = None,
+    written: Mapping[str, list[str]] | None = None,
+) -> Bank:
     """Make a bank of the stimuli that the subject's encoder was fitted on, and of no others."""
-    trials = read_trials(config.layout.trials(subject))
-    (fold,) = folds(trials)
-    shown = set(trials["stimulus_id"].iloc[fold.fit])
-    stimuli = read_stimuli(config.stimuli)
+    if shown is None:
+        trials = read_trials(config.layout.trials(subject))
+        # in a cross-validation the encoder that is kept was fitted on all trials
+        shown = set(trials["stimulus_id"].iloc[np.concatenate([f.fit for f in folds(trials)])])
+    stimuli = with_captions(read_stimuli(config.stimuli), written or {})
     stimuli = stimuli[stimuli["stimulus_id"].isin(list(shown))].reset_index(drop=True)
     pictures = read_embeddings(config.layout.embedding(config.encode[section.encoder].reads[0]))
     values = np.asarray(pictures.flat[pictures.rows(stimuli["stimulus_id"])], dtype=np.float32)
@@ -117,6 +146,60 @@ def training_bank(config: Config, subject: str, section: CaptionSection) -> Bank
     return Bank((values[known],), entries, pictures.sidecar, texts, families, folder)
 
 
+def write_missing_captions(
+    config: Config, subject: str, section: CaptionSection
+) -> dict[str, list[str]]:
+    """Let the section's captioner describe the subject's stimuli that have no caption.
+
+    It sees pictures and nothing else, those of test stimuli too: their sentences are what captions
+    of units are held against.
+
+    Returns
+    -------
+    dict
+        Stimulus to its one sentence; empty without a captioner.
+    """
+    if section.captioner is None:
+        return {}
+    # the model's library takes seconds
+    from calcarine.decoders.picture_captioner import load_captioner
+
+    shown = set(read_trials(config.layout.trials(subject))["stimulus_id"])
+    table = read_stimuli(config.stimuli)
+    bare = table[
+        table["stimulus_id"].isin(list(shown))
+        & (table["file"] != NO_PICTURE)
+        & (table["captions"].map(len) == 0)
+    ]
+    return _described(section.captioner, bare, config.stimuli.parent, load_captioner)
+
+
+def _described(
+    captioner: str,
+    bare: pd.DataFrame,
+    folder: Path,
+    load: Callable[[str], "PictureCaptioner"],
+) -> dict[str, list[str]]:
+    if not len(bare):
+        return {}
+    model = load(captioner)
+    out: dict[str, list[str]] = {}
+    for start in tqdm(range(0, len(bare), 64), desc=f"captions by {model.name}", disable=None):
+        own = bare.iloc[start : start + 64]
+        said = model.captions([read_picture(folder / file) for file in own["file"]])
+        out |= {str(s): [t] for s, t in zip(own["stimulus_id"], said, strict=True) if t}
+    return out
+
+
+def with_captions(stimuli: pd.DataFrame, written: Mapping[str, list[str]]) -> pd.DataFrame:
+    """Fill in captions where stimuli have none."""
+    captions = [
+        own or list(written.get(s, []))
+        for s, own in zip(stimuli["stimulus_id"], stimuli["captions"], strict=True)
+    ]
+    return stimuli.assign(captions=captions)
+
+
 def read_families(folder: Path) -> dict[str, dict[str, list[str]]]:
     """Read `families.json` of a folder: words by family and value; empty where there is none."""
     path = folder / FAMILIES_FILE
@@ -126,7 +209,13 @@ def read_families(folder: Path) -> dict[str, dict[str, list[str]]]:
     return {str(f): {str(v): list(w) for v, w in own.items()} for f, own in found.items()}
 
 
-def build_bank(folder: Path, out: Path, model_name: str, without: Path | None = None) -> Bank:
+def build_bank(
+    folder: Path,
+    out: Path,
+    model_name: str,
+    without: Path | None = None,
+    captioner: str | None = None,
+) -> Bank:
     """Embed a folder of pictures and write a bank.
 
     The folder has a `stimuli.tsv` (`stimulus_id file concept captions`), or is searched for
@@ -143,6 +232,8 @@ def build_bank(folder: Path, out: Path, model_name: str, without: Path | None = 
         Embedding model, as a configuration names it.
     without
         Trial table: stimuli of its test trials are left out.
+    captioner
+        Image-to-text model for pictures without captions, see `load_captioner`.
 
     Raises
     ------
@@ -154,6 +245,11 @@ def build_bank(folder: Path, out: Path, model_name: str, without: Path | None = 
     from calcarine.encoders.embedding_store import embed_stimuli
 
     table = _entries(folder, without)
+    if captioner is not None:
+        from calcarine.decoders.picture_captioner import load_captioner
+
+        bare = table[table["captions"].map(len) == 0]
+        table = with_captions(table, _described(captioner, bare, folder, load_captioner))
     model = load_embedding_model(model_name)
     with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as work:
         made = embed_stimuli(model, table, folder, Path(work) / "pictures", "pictures")

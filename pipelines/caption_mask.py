@@ -12,6 +12,7 @@ from calcarine.data.banks import Bank, read_bank
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.selectivity.caption_chain import Chain, caption_units, prepare_bank
 from calcarine.decoders.selectivity.projection import group_weights
+from calcarine.encoders.pretrained import load_pretrained
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import training_bank
 from calcarine.pipelines.config import load_config
@@ -63,15 +64,15 @@ def masked_units(units: pd.DataFrame, mask: Path) -> np.ndarray:
     return np.flatnonzero(found)
 
 
-def caption_mask(mask: Path, encoder_folder: Path, bank_folder: Path | None = None) -> str:
+def caption_mask(mask: Path, encoder_name: Path | str, bank_folder: Path | None = None) -> str:
     """Caption the units in a mask.
 
     Parameters
     ----------
     mask
         Image that marks them.
-    encoder_folder
-        Model folder of a ridge encoder.
+    encoder_name
+        Model folder of a ridge encoder, or a name that `load_pretrained` knows.
     bank_folder
         Bank; without it the training stimuli of the output tree that the encoder stands in.
 
@@ -80,8 +81,8 @@ def caption_mask(mask: Path, encoder_folder: Path, bank_folder: Path | None = No
     str
         The mask's caption, its evidence, and the commonest words of single units.
     """
-    encoder = VoxelEncoder.load(encoder_folder)
-    bank = read_bank(bank_folder) if bank_folder else _bank_of_tree(encoder_folder)
+    encoder = _encoder(encoder_name)
+    bank = read_bank(bank_folder) if bank_folder else _bank_of_tree(Path(encoder_name))
     bank.check_embedding(encoder.embedding)
     rows = masked_units(encoder.units, mask)
     captioned = prepare_bank(bank)
@@ -106,10 +107,22 @@ def caption_mask(mask: Path, encoder_folder: Path, bank_folder: Path | None = No
     return "\n".join(lines)
 
 
+def _encoder(name: Path | str) -> VoxelEncoder:
+    if Path(name).is_dir() or isinstance(name, Path) or ":" not in name:
+        return VoxelEncoder.load(Path(name))
+    found = load_pretrained(name, check_embedding=False)
+    if not isinstance(found, VoxelEncoder):
+        raise CalcarineError(
+            f"captions are made of the weights of a ridge encoder; {name} is a "
+            f"{type(found).__name__}."
+        )
+    return found
+
+
 def _bank_of_tree(encoder_folder: Path) -> Bank:
     folder = encoder_folder.resolve()
-    tree = folder.parents[2]
-    if not (tree / "config.yaml").is_file():
+    tree = folder.parents[min(2, len(folder.parents) - 1)]
+    if not (folder.is_dir() and (tree / "config.yaml").is_file()):
         raise CalcarineError(
             f"{encoder_folder} stands in no output tree, so that its training stimuli are not "
             "known. Name a bank: --bank FOLDER (see `calcarine bank build`)."

@@ -185,19 +185,24 @@ def bank_build(
     without: Annotated[
         Path | None, typer.Option(help="Trial table whose test stimuli are left out.")
     ] = None,
+    captioner: Annotated[
+        str | None, typer.Option(help="local-dir:PATH, for pictures without captions.")
+    ] = None,
 ) -> None:
     """Embed a folder of pictures, and their captions, as a bank."""
     from calcarine.pipelines.caption_banks import build_bank
 
     place = out or Path("out/banks") / folder.resolve().name
-    made = build_bank(folder, place, model, without)
+    made = build_bank(folder, place, model, without, captioner)
     typer.echo(f"{place}: {len(made.entries):,} pictures, {made.embed_dim} dimensions")
 
 
 @app.command()
 def caption(
     mask: Annotated[Path, typer.Option(help="Image that marks a piece of cortex.")],
-    encoder: Annotated[Path, typer.Option(help="Model folder of a ridge encoder.")],
+    encoder: Annotated[
+        str, typer.Option(help="Model folder of a ridge encoder, or a name (calcarine models).")
+    ],
     bank: Annotated[
         Path | None, typer.Option(help="Bank; by default the encoder's training stimuli.")
     ] = None,

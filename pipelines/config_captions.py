@@ -21,7 +21,10 @@ class SynthesiseSection(Section):
     scale: float = Field(
         20.0, ge=0, description="Guidance, in units of the encoder's output spread; 0 is off"
     )
-    contrasts: bool = Field(True, description="Set each region against its neighbour, too")
+    contrasts: bool | Literal["pairs"] = Field(
+        True,
+        description="Regions against their neighbours, too: each (true), none, or those of `pairs`",
+    )
 
 
 class CaptionSection(Section):
@@ -34,11 +37,21 @@ class CaptionSection(Section):
     bank: Path | None = Field(
         None, description="Bank (`calcarine bank build`); without it the training stimuli"
     )
+    captioner: str | None = Field(
+        None,
+        description="Image-to-text model (local-dir:PATH) for pictures that have no captions",
+    )
     n_top: int = Field(32, ge=4, description="Pictures that speak for a unit")
     temperature: float = Field(1 / 150, gt=0, description="τ of the softmax over the bank")
     penalty: float = Field(0.5, ge=0, le=1, description="λ of log p(d|unit) − λ log p(d)")
     max_keywords: int = Field(4, ge=1, description="Keywords of a caption at most")
     min_units: int = Field(5, ge=1, description="Units of a region at least")
+    pairs: list[tuple[str, str]] = Field(
+        [], description="Regions set against each other, beside each one against its nearest"
+    )
+    clusters: Path | None = Field(
+        None, description="Table of sensors, `channel cluster`; without it quarters of the head"
+    )
     resample: Literal["session", "run"] = Field(
         "session", description="What is resampled to see how stable captions are"
     )
@@ -63,5 +76,11 @@ class CaptionSection(Section):
     )
     nearest: Name | None = Field(
         None, description="Decoder to `texts`, for the nearest captions of training stimuli"
+    )
+    n_relevance: int = Field(
+        3, ge=0, description="Pictures of each region in which it is mapped where it looks"
+    )
+    n_parcels: int = Field(
+        8, ge=0, description="Parcels to begin a functional parcellation with; 0 is none"
     )
     synthesise: SynthesiseSection | None = None

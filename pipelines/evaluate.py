@@ -27,7 +27,6 @@ from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
 from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
-from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.evaluate_sensor_phantom import sensor_phantom_results
 from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 from calcarine.pipelines.planted_tuning import band_place_scores, tuning_scores
@@ -53,6 +52,9 @@ def run(config: Config, subject: str) -> None:
         scores += rows
         items.append(table)
     for name in config.reconstruct:
+        # networks that judge pictures take seconds to load
+        from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
+
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import write_json
-from calcarine.data.captions import Captions, read_captions
+from calcarine.data.captions import LISTS, Captions, read_captions
 from calcarine.data.phantom.truth import read_truth
 from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import read_responses
@@ -15,16 +15,25 @@ from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.tables import write_tsv
+from calcarine.decoders.selectivity.permutation import ranks_within
 from calcarine.decoders.selectivity.records import records_of
 from calcarine.decoders.selectivity.terms import terms_of, words_of
-from calcarine.decoders.selectivity.validation import Thresholds, rho_given, validate_captions
-from calcarine.decoders.text_judges import TextJudge, load_text_judge, similarity_to_items
-from calcarine.pipelines.caption_banks import bank_of
+from calcarine.decoders.selectivity.validation import (
+    Thresholds,
+    expected_of_items,
+    rho_given,
+    validate_captions,
+)
+from calcarine.decoders.text_judges import TextJudge, load_text_judge
+from calcarine.pipelines.caption_banks import bank_of, with_captions
+from calcarine.pipelines.caption_sensors import responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
-from calcarine.pipelines.evaluate_synthesis import synthesis_scores
+from calcarine.pipelines.evaluate_parcels import parcel_scores
+from calcarine.pipelines.evaluate_protocol import protocol_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
+from calcarine.pipelines.parcels import parcel_column
 from calcarine.pipelines.phantom_captions import planted_caption_scores
 
 # control captions: their column, by the name that a row of metrics.tsv has
@@ -45,20 +54,28 @@ def caption_results(
     tuple
         Rows of `metrics.tsv`; and the table of all captions with their tests.
     """
+    # networks that judge pictures take seconds to load
+    from calcarine.pipelines.evaluate_synthesis import synthesis_scores
+
     section = config.caption[name]
     captions = read_captions(config.layout.captions(subject, name))
-    judge = load_text_judge(section.text_judge, _corpus(config, subject, section))
+    judge = load_text_judge(section.text_judge, _corpus(config, subject, section, captions))
     table = _validated(config, subject, name, captions, judge)
     template = Score(
         subject, "caption", name, "units", "", "calcarine", split, 0, _n_repeats(table), np.nan
     )
     seed = derive_seed(config.seed, subject, "evaluate", "caption", name)
     rows = _unit_scores(table, template, seed, config.evaluate.n_bootstrap)
+    rows += protocol_scores(
+        table, template, section.min_reliability, seed, config.evaluate.n_bootstrap
+    )
     rows += _planted(config, subject, table, template, seed)
+    rows += parcel_scores(config, subject, captions, template)
     rows += trial_caption_scores(config, subject, name, captions, judge, split)
     rows += synthesis_scores(config, subject, name, captions, split)
     shown = table[table["kind"] != "scrambled"].reset_index(drop=True)
     shown.insert(0, "captions", name)
+    shown["parcel"] = parcel_column(captions, shown)
     return rows, shown
 
 
@@ -77,8 +94,8 @@ def _planted(
     return planted_caption_scores(single, truth, template, seed, config.evaluate.n_bootstrap)
 
 
-def _corpus(config: Config, subject: str, section: CaptionSection) -> list[str]:
-    bank = bank_of(config, subject, section)
+def _corpus(config: Config, subject: str, section: CaptionSection, captions: Captions) -> list[str]:
+    bank = bank_of(config, subject, section, written=captions.sidecar["written"])
     return [sentence for own in bank.entries["captions"] for sentence in own]
 
 
@@ -93,21 +110,34 @@ def _validated(
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{section.encoder}"))
     chosen = predictions.select("measured", None, "signal")
     assert chosen.measured is not None
-    own = _captions_of(config, chosen.items["stimulus_id"])
+    own = _captions_of(config, chosen.items["stimulus_id"], captions.sidecar["written"])
     mixing = np.asarray(captions.arrays["mixing"])
-    measured = np.asarray(chosen.measured) @ mixing.T
+    sample = captions.sidecar["sample"]
+    measured = responses_at(chosen.measured, mixing.shape[1], sample) @ mixing.T
     sets = captions.units.copy()
     sets["ceiling"] = _ceilings(config, subject, sets)
     thresholds = Thresholds(section.min_reliability, section.max_q, config.evaluate.ceiling_floor)
     seed = derive_seed(config.seed, subject, "evaluate", "caption", name, "null")
-    table = validate_captions(sets, measured, own, judge, thresholds, section.n_permutations, seed)
-    table["rho_given_cooccurring"] = _given(table, measured, own, judge)
+    names = captions.sidecar["folds"]
+    fold = None
+    if len(names) > 1:
+        fold = chosen.items["fold"].map(names.index).to_numpy(dtype=int)
+    table = validate_captions(
+        sets, measured, own, judge, thresholds, section.n_permutations, seed, fold
+    )
+    expected = expected_of_items(table, own, judge, fold)
+    if fold is not None:
+        expected, measured = ranks_within(expected, fold), ranks_within(measured.T, fold).T
+    table["rho_given_cooccurring"] = _given(table, measured, own, expected)
     table["n_repeats"] = int(chosen.items["n_repeats"].iloc[0])
     return table
 
 
-def _captions_of(config: Config, stimulus_ids: pd.Series) -> list[list[str]]:
-    captions = read_stimuli(config.stimuli).set_index("stimulus_id")["captions"]
+def _captions_of(
+    config: Config, stimulus_ids: pd.Series, written: dict[str, list[str]]
+) -> list[list[str]]:
+    stimuli = with_captions(read_stimuli(config.stimuli), written)
+    captions = stimuli.set_index("stimulus_id")["captions"]
     return [list(captions[s]) for s in stimulus_ids]
 
 
@@ -126,10 +156,9 @@ def _given(
     table: pd.DataFrame,
     measured: np.ndarray,
     item_captions: Sequence[Sequence[str]],
-    judge: TextJudge,
+    expected: np.ndarray,
 ) -> np.ndarray:
     """Correlate each caption with responses when what comes along with its words is taken out."""
-    expected = similarity_to_items(judge, table["text"].tolist(), item_captions)
     words = {w for own in item_captions for s in own for w in words_of(s)}
     known = frozenset(words | {w for own in table["cooccurring"] for t in own for w in t.split()})
     said = [[set(terms_of(s, known)) for s in own] for own in item_captions]
@@ -189,7 +218,7 @@ def write_selectivity(config: Config, subject: str, tables: Sequence[pd.DataFram
         for record in records_of(own, *_origin(config, subject, str(name)))
     ]
     flat = table.copy()
-    for name in ("keywords", "evidence", "cooccurring"):
+    for name in LISTS:
         if name in flat:
             flat[name] = ["; ".join(own) for own in flat[name]]
     write_tsv(path, flat)

@@ -1,13 +1,11 @@
 """Scores of one subject's reconstructions, by protocol and by the judge."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from safetensors.numpy import load_file
 
 from calcarine.data.digests import read_picture
 from calcarine.data.reconstructions import read_reconstructions
@@ -19,6 +17,7 @@ from calcarine.decoders.picture_metrics import Pictures
 from calcarine.decoders.picture_views import View, judge_view, network_views, pixel_view
 from calcarine.decoders.reconstruction_scores import item_scores, item_table, score_rows
 from calcarine.encoders.embedding_models import SHIPPED, load_embedding_model
+from calcarine.encoders.factor_probes import read_probes
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
 from calcarine.pipelines.reconstruct import single_pictures
@@ -100,36 +99,3 @@ def probe_folder(section: EmbeddingSection) -> Path | None:
     family, _, rest = section.model.partition(":")
     folders = {"calcarine": SHIPPED / rest, "local-dir": Path(rest).expanduser()}
     return folders.get(family)
-
-
-def read_probes(folder: Path | None) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Read the linear probes that lie beside a model.
-
-    Parameters
-    ----------
-    folder
-        Folder with `probes.safetensors` (`<factor>.weight` (n_names, embed_dim), `<factor>.bias`)
-        and `probes.json` (names of each factor).
-
-    Returns
-    -------
-    dict
-        By factor: embeddings (n, embed_dim) to names (n,). Empty where there are no probes.
-    """
-    if folder is None or not (folder / "probes.safetensors").is_file():
-        return {}
-    tensors = load_file(folder / "probes.safetensors")
-    names = json.loads((folder / "probes.json").read_text(encoding="utf-8"))
-    return {
-        factor: _probe(tensors[f"{factor}.weight"], tensors[f"{factor}.bias"], names[factor])
-        for factor in names
-    }
-
-
-def _probe(
-    weight: np.ndarray, bias: np.ndarray, names: list[str]
-) -> Callable[[np.ndarray], np.ndarray]:
-    def read_off(embeddings: np.ndarray) -> np.ndarray:
-        return np.asarray(names)[(embeddings @ weight.T + bias).argmax(axis=1)]
-
-    return read_off

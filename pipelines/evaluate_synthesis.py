@@ -13,9 +13,11 @@ from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import NO_PICTURE, read_stimuli
 from calcarine.encoders.embedding_models import EmbeddingModel, load_embedding_model
+from calcarine.encoders.factor_probes import read_probes
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
-from calcarine.pipelines.evaluate_reconstructions import probe_folder, read_probes
+from calcarine.pipelines.evaluate_contrasts import contrast_scores
+from calcarine.pipelines.evaluate_reconstructions import probe_folder
 
 N_PREFERRED = 12
 
@@ -28,7 +30,8 @@ def synthesis_scores(
     `similarity_to_preferred_judge`: mean cosine, in the judge's space, of a region's pictures with
     the natural pictures that its encoder prefers, centred on those of all regions. On the phantom
     also `category_agreement_judge`: the share of pictures of category patches in which the judge
-    sees the patch's category; natural preferred pictures show how well the judge itself does.
+    sees the patch's category; natural preferred pictures show how well the judge itself does; and
+    `contrast_separated_judge`, see `contrast_scores`.
     """
     section = config.caption[name]
     told = captions.sidecar["synthesised"]
@@ -54,7 +57,27 @@ def synthesis_scores(
         if read is not None:
             shown = {**drawn, "preferred-pictures": preferred}
             rows += _categories(model, read, shown, regions, template, draws)
+        rows += _contrasts(config, subject, captions, model, template)
     return rows
+
+
+def _contrasts(
+    config: Config, subject: str, captions: Captions, model: EmbeddingModel, template: Score
+) -> list[Score]:
+    """Embed what was drawn for contrasts, and what natural pictures they prefer, by the judge."""
+    targets = captions.sidecar["synthesised"]["targets"]
+    contrasts = [t for t in targets if " > " in t]
+    evidence = captions.units.set_index("unit")["evidence"]
+    natural = _preferred(config, [evidence[t] for t in contrasts])
+    made = captions.arrays["synthesised"]
+    shown = {
+        "synthesised": {t: _embed(model, made[targets.index(t)]) for t in contrasts},
+        "preferred-pictures": {
+            t: _embed(model, p) for t, p in zip(contrasts, natural, strict=True) if len(p)
+        },
+    }
+    whole = {kind: own for kind, own in shown.items() if len(own) == len(contrasts)}
+    return contrast_scores(config, subject, captions, whole, template)
 
 
 def _preferred(config: Config, evidence: list[list[str]]) -> list[np.ndarray]:

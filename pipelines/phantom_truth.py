@@ -235,7 +235,8 @@ def category_maps(
     categories
         Category of each item, shape (n_items,).
     """
-    patches = planted["preferred"].where(planted["tuned_to"] == "category", "n/a").to_numpy()
+    of_category = planted["tuned_to"].isin(["category", "paired"])
+    patches = planted["preferred"].where(of_category, "n/a").to_numpy()
     maps = {}
     for name in np.unique(patches[patches != "n/a"]):
         own = categories == name

@@ -1,15 +1,14 @@
 """The phantom's trained networks: where they are shipped, and how they are loaded."""
 
-import json
 from pathlib import Path
 
 import open_clip
 import timm
-from safetensors.torch import load_file
 from torch import nn
 
 from calcarine.decoders import phantom_prefix, phantom_unclip
 from calcarine.encoders import phantom_clip, phantom_judge
+from calcarine.encoders.factor_probes import FactorProbe, read_probes
 
 WEIGHTS = {
     "clip": Path(phantom_clip.__file__).parent / "weights" / "phantom-clip",
@@ -26,10 +25,7 @@ def load_clip(folder: Path) -> nn.Module:
     return network.eval()
 
 
-def load_judge(folder: Path) -> tuple[nn.Module, phantom_judge.Probes]:
+def load_judge(folder: Path) -> tuple[nn.Module, dict[str, FactorProbe]]:
     """Load a judge through timm's own door, and its probes."""
     network: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
-    tensors = {n: t.numpy() for n, t in load_file(folder / "probes.safetensors").items()}
-    names = json.loads((folder / "probes.json").read_text(encoding="utf-8"))
-    probes = {name: (tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names}
-    return network.eval(), probes
+    return network.eval(), read_probes(folder)

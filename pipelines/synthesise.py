@@ -1,6 +1,6 @@
 """Pictures that drive regions, by gradient guidance of a diffusion model through the encoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,20 +16,20 @@ from calcarine.decoders.selectivity.latent_diffusion import load_latent_diffusio
 from calcarine.decoders.selectivity.unit_sets import UnitSets
 from calcarine.encoders.embedding_models import EmbeddingModel, load_embedding_model
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.config_captions import SynthesiseSection
+from calcarine.pipelines.config_captions import CaptionSection
 
 UNGUIDED = "(no push)"
 
 
 def synthesised(
-    section: SynthesiseSection, encoder: VoxelEncoder, bank: Bank, sets: UnitSets, seed: int
+    captions: CaptionSection, encoder: VoxelEncoder, bank: Bank, sets: UnitSets, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Draw pictures for each region, and for each region against its neighbour.
 
     Parameters
     ----------
-    section
-        How.
+    captions
+        With `synthesise`, how.
     encoder
         Ridge encoder on one vector a picture.
     bank
@@ -47,12 +47,13 @@ def synthesised(
     told : dict
         Targets, generator and settings, for the sidecar.
     """
+    section = captions.synthesise
+    assert section is not None
     diffusion = load_latent_diffusion(section.generator)
     named = encoder.embedding
     model = load_embedding_model(named["model"], named["layer"], named["pooling"])
     respond = picture_responses(model, encoder)
-    kinds = ["region", "contrast"] if section.contrasts else ["region"]
-    rows = np.flatnonzero(sets.table["kind"].isin(kinds))
+    rows = np.flatnonzero(_is_drawn(sets, section.contrasts, captions.pairs))
     natural = np.concatenate([np.asarray(s, dtype=np.float32) @ encoder.coef_ for s in bank.shards])
     seeds = [derive_seed(seed, "synthesise", str(i)) for i in range(section.n_pictures)]
     guidance = Guidance(section.scale, section.n_steps)
@@ -69,6 +70,20 @@ def synthesised(
         "n_steps": section.n_steps,
     }
     return {"synthesised": np.stack(drawn)}, told
+
+
+def _is_drawn(
+    sets: UnitSets, contrasts: bool | str, pairs: Sequence[tuple[str, str]]
+) -> np.ndarray:
+    """Say of which sets pictures are drawn: regions, and contrasts as asked."""
+    kind, unit = sets.table["kind"], sets.table["unit"]
+    drawn = kind == "region"
+    if contrasts == "pairs":
+        asked = {f"{a} > {b}" for pair in pairs for a, b in (pair, pair[::-1])}
+        drawn |= (kind == "contrast") & unit.isin(asked)
+    elif contrasts:
+        drawn |= kind == "contrast"
+    return drawn.to_numpy()
 
 
 def picture_responses(

@@ -23,7 +23,8 @@ from calcarine.data.phantom.scenes import HELD_OUT, Scene, sample_scenes
 from calcarine.data.seeds import derive_seed
 from calcarine.decoders import phantom_autoencoder, phantom_unclip
 from calcarine.decoders.phantom_unclip_scores import unclip_scores
-from calcarine.encoders import phantom_clip, phantom_judge
+from calcarine.encoders import phantom_clip, phantom_judge, phantom_probes
+from calcarine.encoders.factor_probes import write_probes
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
 from calcarine.pipelines.phantom_weights import WEIGHTS, load_clip, load_judge
 from calcarine.pipelines.train_prefix import train_prefix
@@ -175,7 +176,7 @@ def _card(
 
 _TARGETS = {
     "clip": "pictures to their captions and back (open_clip's contrastive loss)",
-    "judge": "a picture to its own other view (self-distillation); linear probes fitted afterwards",
+    "judge": "a picture to its own other view (self-distillation); probes fitted afterwards",
     "unclip": "the tiny CLIP's picture embedding to the picture. Give `image_embeds`: the image "
     "encoder and the text encoder of this folder are untrained, the class insists on them",
 }
@@ -213,19 +214,13 @@ def _train_judge(
     if not train(trainer, work / "judge.safetensors", until):
         return {}
     judge = _rounded(trainer.network.get_submodule("teacher.0"))
-    n_probe_scenes = min(n_scenes or phantom_judge.N_PROBE_SCENES, phantom_judge.N_PROBE_SCENES)
-    probes = phantom_judge.fit_probes(judge, seed, n_probe_scenes)
-    scores = _on_unseen(seed, 600, partial(phantom_judge.judge_scores, judge, probes))
-    tensors = {}
-    for name, (weight, bias) in probes.items():
-        tensors[f"{name}.weight"] = torch.from_numpy(weight)
-        tensors[f"{name}.bias"] = torch.from_numpy(bias)
+    probes = phantom_probes.fit_probes(judge, seed, n_scenes or phantom_probes.N_SCENES)
+    scores = _on_unseen(seed, 600, partial(phantom_probes.judge_scores, judge, probes))
     title = "Self-distilled judge of the phantom's pictures"
     with new_folder(out) as folder:
         _write_json(folder / "config.json", phantom_judge.judge_config())
         save_file(_half(judge), folder / "model.safetensors")
-        save_file(tensors, folder / "probes.safetensors")
-        _write_json(folder / "probes.json", phantom_judge.PROBED)
+        write_probes(folder, probes)
         card = _card("judge", title, trainer, trainer.seconds, seed, scores)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return scores

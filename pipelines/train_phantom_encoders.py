@@ -56,6 +56,6 @@ def encoder_config(work: Path, subjects: Sequence[str], seed: int) -> Config:
     if EMBEDDING not in raw["embeddings"] or EMBEDDING not in raw["encode"]:
         raise CalcarineError(f"{path} has no embedding and encoder {EMBEDDING!r} any more.")
     kept = {name: {EMBEDDING: raw[name][EMBEDDING]} for name in ("embeddings", "encode")}
-    kept |= {name: {} for name in ("decode", "reconstruct", "geometry") if name in raw}
+    kept |= {n: {} for n in ("decode", "reconstruct", "geometry", "caption") if n in raw}
     more = {"out": str(work), "subjects": list(subjects), "seed": seed}
     return named_config({**raw, **kept, **more}, path)

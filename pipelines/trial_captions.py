@@ -1,6 +1,6 @@
 """Captions of trials: from predicted embeddings to sentences, with every control brain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,23 +18,34 @@ BRAINS = ("measured", "shuffled", "noise")
 
 
 def trial_captions(
-    config: Config, subject: str, section: CaptionSection, bank: Bank
+    config: Config, subject: str, section: CaptionSection, banks: Mapping[str, Bank]
 ) -> pd.DataFrame:
     """Write what a brain saw in words, on every route that the section names.
 
     `nearest-caption`: the caption of the training stimulus whose caption embedding is nearest to
     the decoded one, by train-centred cosine. `prefix-decoder`: a sentence from the decoded picture
     embedding. Columns as in `TRIAL_COLUMNS`.
+
+    Parameters
+    ----------
+    config, subject, section
+        Whose.
+    banks
+        Bank of each fold, by its name: training stimuli, or a folder.
     """
     parts = []
     if section.nearest is not None:
-        parts.append(_route(config, subject, section.nearest, NEAREST, _nearest(bank)))
+        parts.append(_route(config, subject, section.nearest, NEAREST, _nearest(banks)))
     if section.trials is not None:
         # torch and the sentence model are needed here alone
         from calcarine.decoders.prefix_decoder import load_prefix_decoder
 
         decoder = load_prefix_decoder(section.prefix_decoder)
-        parts.append(_route(config, subject, section.trials, PREFIX, decoder.sentences))
+        parts.append(
+            _route(
+                config, subject, section.trials, PREFIX, lambda values, _: decoder.sentences(values)
+            )
+        )
     if not parts:
         return pd.DataFrame(columns=list(TRIAL_COLUMNS))
     return pd.concat(parts, ignore_index=True)
@@ -45,7 +56,7 @@ def _route(
     subject: str,
     decoder: str,
     route: str,
-    say: Callable[[np.ndarray], Sequence[str]],
+    say: Callable[[np.ndarray, str], Sequence[str]],
 ) -> pd.DataFrame:
     predictions = read_predictions(config.layout.prediction(subject, f"decoder-{decoder}"))
     parts = []
@@ -53,25 +64,32 @@ def _route(
         chosen = predictions.select(brain, None, "signal")
         if not len(chosen.items):
             continue
-        table = chosen.items[["brain", "item", "stimulus_id", "concept", "n_repeats"]].copy()
+        table = chosen.items[["brain", "item", "stimulus_id", "concept", "n_repeats"]]
+        table = table.reset_index(drop=True)
         table.insert(0, "route", route)
-        table["text"] = list(say(np.asarray(chosen.values, dtype=np.float32)))
+        values = np.asarray(chosen.values, dtype=np.float32)
+        table["text"] = ""
+        for fold in chosen.items["fold"].unique():
+            own = (chosen.items["fold"] == fold).to_numpy()
+            table.loc[own, "text"] = list(say(values[own], str(fold)))
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
 
 
-def _nearest(bank: Bank) -> Callable[[np.ndarray], Sequence[str]]:
-    """Look up the nearest captions of the bank."""
-    if bank.texts is None:
+def _nearest(banks: Mapping[str, Bank]) -> Callable[[np.ndarray, str], Sequence[str]]:
+    """Look up the nearest captions of a fold's bank."""
+    if any(bank.texts is None for bank in banks.values()):
         raise CalcarineError(
             "the nearest captions need caption embeddings: name the embedding of captions in "
             "`caption.texts`, or build the bank with a model that has a text tower."
         )
-    there = np.flatnonzero(np.isfinite(bank.texts).all(axis=1))
-    texts = np.asarray(bank.texts[there], dtype=np.float32)
-    captions = bank.entries["captions"].tolist()
 
-    def say(embeddings: np.ndarray) -> Sequence[str]:
+    def say(embeddings: np.ndarray, fold: str) -> Sequence[str]:
+        bank = banks[fold] if len(banks) > 1 else next(iter(banks.values()))
+        assert bank.texts is not None
+        there = np.flatnonzero(np.isfinite(bank.texts).all(axis=1))
+        texts = np.asarray(bank.texts[there], dtype=np.float32)
+        captions = bank.entries["captions"].tolist()
         found = cosines(embeddings, texts, texts.mean(axis=0)).argmax(axis=1)
         return [captions[there[row]][0] for row in found]
 

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from calcarine.data.phantom.neighbours import split_into_pairs
 from calcarine.data.phantom.planting import plant_late_tuning, plant_tuning
 from calcarine.data.phantom.regions import (
     ALL_REGIONS,
@@ -40,8 +41,9 @@ class Cortex:
     voxels
         One row a voxel: `i j k`, `x y z` (mm), `hemisphere`, `vertex` (fsaverage5), `roi`,
         `tuned_to` (`pixels`, `category`, `colour`, `position`, `mixed`; in the late patches
-        `part`, `multimodal`, `words`, `detail`; or `none`), `preferred` (category, colour or
-        product, or `n/a`), `linear` (the drive is a weighted sum of `factor_codes`),
+        `part`, `multimodal`, `words`, `detail`; `paired`, a category with a colour or a place; or
+        `none`), `preferred` (category, colour or product, or `n/a`), `linear` (the drive is a
+        weighted sum of `factor_codes`),
         `hrf_peak_s`, `hrf_width_s`, `evoked` (mean response to a picture), `signal_sd` (standard
         deviation of the response over scenes), `noise_sd` (of the time series), all in percent
         signal change, `ar1` and `baseline` (scanner units).
@@ -127,6 +129,8 @@ def plant_cortex(subject: str, n_voxels: int, seed: int) -> Cortex:
     motion_leak, spike_leak = rng.normal(0, 0.6, (6, n_voxels)), rng.normal(0, 0.8, n_voxels)
     late = np.random.default_rng(derive_seed(seed, "phantom", subject, "late patches"))
     voxels, tuning, origin = _with_late_patches(voxels, tuning, late)
+    pairs = np.random.default_rng(derive_seed(seed, "phantom", subject, "paired patches"))
+    voxels, tuning = split_into_pairs(voxels, tuning, pairs)
     raw = raw_drive(*_reference_scenes(), tuning)
     centre, spread = raw.mean(axis=0), raw.std(axis=0)
     spread[spread == 0] = 1.0

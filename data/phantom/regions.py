@@ -30,7 +30,7 @@ class Region:
         As it stands in the label image.
     tuned_to
         `pixels`, `category`, `colour`, `position` or `mixed`; of the late patches `part`,
-        `multimodal`, `words` or `detail`.
+        `multimodal`, `words` or `detail`; of those cut out of others `paired`.
     preferred
         Category that the patch prefers, or `n/a`.
     centre_mm
@@ -71,7 +71,14 @@ LATE_REGIONS = (
     Region("AG", "words", "n/a", (44, -62, 32), 1, 1),
     Region("TOS", "detail", "n/a", (30, -76, 32), 1, 1),
 )
-ALL_REGIONS = REGIONS + LATE_REGIONS
+# cut out of V4 and LOC after all else is drawn: see `calcarine.data.phantom.neighbours`
+SPLIT_REGIONS = (
+    Region("VO1", "paired", "body", (31, -72, -12), 1, 1),
+    Region("VO2", "paired", "body", (25, -72, -12), 1, 1),
+    Region("LO1", "paired", "word", (45, -74, 0), 1, 1),
+    Region("LO2", "paired", "word", (39, -74, 0), 1, 1),
+)
+ALL_REGIONS = REGIONS + LATE_REGIONS + SPLIT_REGIONS
 """In the order of the label image's numbers."""
 
 

@@ -24,7 +24,8 @@ COLUMNS = {
     "roi": "Patch, or n/a",
     "tuned_to": "pixels, category, colour, position, mixed; part (of the object, wherever it is), "
     "multimodal (picture times wording of the captions), words (captions alone), detail (of the "
-    "picture, which captions leave out); or none (noise only)",
+    "picture, which captions leave out), paired (a category with a colour or place, in which its "
+    "neighbour differs); or none (noise only)",
     "preferred": "Preferred category, colour or product, or n/a",
     "linear": "Whether the response is a weighted sum of the factor codes, without interactions",
     "hrf_peak_s": "Time to peak of the response to a brief stimulus, in seconds",

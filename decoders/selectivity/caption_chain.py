@@ -1,7 +1,7 @@
 """Weights of units to sentences: the pictures a unit prefers, their common words, a sentence."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -157,12 +157,7 @@ def caption_projected(
 ) -> list[UnitCaption]:
     """Caption units whose preferred pictures are known already, see `caption_units`."""
     captions = captioned.bank.entries["captions"].tolist()
-    allowed = None
-    if chain.proposer is not None:
-        allowed = [_proposed(chain.proposer, rows, captions) for rows in found.top_entries]
-    keywords = mine_keywords(
-        weights, found.top_entries, captioned.terms, captioned.directions, chain.mining, allowed
-    )
+    keywords = _keywords(weights, found, captioned, chain)
     out = []
     for own, rows, scores in zip(keywords, found.top_entries, found.top_scores, strict=True):
         said = [keyword.term for keyword in own]
@@ -172,6 +167,18 @@ def caption_projected(
         score = caption_score(said, rows, captioned.terms, penalty) if said else np.nan
         out.append(UnitCaption(text, tuple(own), score, rows, scores))
     return out
+
+
+def _keywords(
+    weights: np.ndarray, found: Projection, captioned: CaptionedBank, chain: Chain
+) -> list[list[Keyword]]:
+    allowed = None
+    if chain.proposer is not None:
+        captions = captioned.bank.entries["captions"].tolist()
+        allowed = [_proposed(chain.proposer, rows, captions) for rows in found.top_entries]
+    return mine_keywords(
+        weights, found.top_entries, captioned.terms, captioned.directions, chain.mining, allowed
+    )
 
 
 def _proposed(proposer: Proposer, rows: np.ndarray, captions: list[list[str]]) -> frozenset[str]:
@@ -221,15 +228,17 @@ def caption_reliability(
     judge
         Compares sentences by their keywords.
     """
-    # keywords are compared; sentences need not be written
-    chain = replace(chain, composer=lambda keywords, of_unit, known: "")
+    shards, n_top = captioned.bank.shards, chain.n_top
     own = judge.embed([" ".join(c.terms) for c in captions])
     size = np.linalg.norm(weights, axis=1)
     agreement, cosine = np.zeros(len(weights)), np.zeros(len(weights))
     n_draws = 0
     for drawn in resampled:
-        again = caption_units(drawn, captioned, chain)
-        agreement += (own * judge.embed([" ".join(c.terms) for c in again])).sum(axis=1)
+        # keywords are compared; sentences need not be written
+        found = project(drawn, shards, chain.temperature, n_top, chain.rank_by, chain.device)
+        mined = _keywords(drawn, found, captioned, chain)
+        again = [" ".join(keyword.term for keyword in keywords) for keywords in mined]
+        agreement += (own * judge.embed(again)).sum(axis=1)
         sizes = np.maximum(size * np.linalg.norm(drawn, axis=1), 1e-12)
         cosine += (weights * drawn).sum(axis=1) / sizes
         n_draws += 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from calcarine.decoders.selectivity.terms import FUNCTION_WORDS, singular, words_of
 
@@ -52,7 +53,13 @@ def compose(
 
 
 def _n_said(caption: str, wanted: set[str], known: frozenset[str]) -> int:
-    return len(wanted & {singular(w, known) for w in words_of(caption)})
+    return len(wanted & _said(caption, known))
+
+
+@lru_cache(maxsize=50_000)
+def _said(caption: str, known: frozenset[str]) -> frozenset[str]:
+    # the same captions of a bank speak for many units
+    return frozenset(singular(w, known) for w in words_of(caption))
 
 
 def _phrases(sentence: str) -> list[list[str]]:

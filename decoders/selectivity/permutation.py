@@ -37,7 +37,11 @@ def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def permutation_p_values(
-    expected: np.ndarray, measured: np.ndarray, n_permutations: int, seed: int
+    expected: np.ndarray,
+    measured: np.ndarray,
+    n_permutations: int,
+    seed: int,
+    blocks: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Test whether what a caption expects of items goes with what was measured.
 
@@ -51,6 +55,8 @@ def permutation_p_values(
         How many; the smallest p is 1 / (n + 1).
     seed
         Of the permutations.
+    blocks
+        Label of each item (a fold): items are permuted within blocks; without it among all.
 
     Returns
     -------
@@ -74,12 +80,39 @@ def permutation_p_values(
     found = np.einsum("ij,ij->i", a, b)
     reached = np.zeros(len(a), dtype=np.int64)
     for _ in range(n_permutations):
-        order = rng.permutation(a.shape[1])
+        order = _order(rng, a.shape[1], blocks)
         # rounding must not turn an exact tie into a miss
         reached += np.einsum("ij,ij->i", a[:, order], b) >= found - 1e-6
     p_values = (reached + 1) / (n_permutations + 1)
     p_values[~a.any(axis=1) | ~b.any(axis=1)] = 1.0
     return found.astype(np.float64), p_values
+
+
+def _order(rng: np.random.Generator, n_items: int, blocks: np.ndarray | None) -> np.ndarray:
+    if blocks is None:
+        return rng.permutation(n_items)
+    order = np.arange(n_items)
+    for block in np.unique(blocks):
+        own = np.flatnonzero(blocks == block)
+        order[own] = rng.permutation(own)
+    return order
+
+
+def ranks_within(values: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Replace values by their standard ranks within blocks of items, so that blocks can be pooled.
+
+    Parameters
+    ----------
+    values
+        Shape (n_rows, n_items).
+    blocks
+        Label of each item.
+    """
+    out = np.zeros(values.shape)
+    for block in np.unique(blocks):
+        own = np.flatnonzero(blocks == block)
+        out[:, own] = standard_ranks(values[:, own]) * np.sqrt(len(own))
+    return out
 
 
 def q_values(p_values: np.ndarray) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Units that can be captioned: voxels, regions, differences of neighbouring regions, all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
+from calcarine.data.errors import CalcarineError
 
 NO_REGION = "n/a"
 KINDS = ("unit", "region", "contrast", "population")
@@ -55,7 +58,12 @@ def neighbours(units: pd.DataFrame, regions: dict[str, np.ndarray]) -> dict[str,
     return found
 
 
-def unit_sets(units: pd.DataFrame, min_units: int = 5, contrasts: bool = True) -> UnitSets:
+def unit_sets(
+    units: pd.DataFrame,
+    min_units: int = 5,
+    contrasts: bool = True,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> UnitSets:
     """Make the sets of a units table.
 
     Two regions' contrast is a difference of means: for two clusters the discriminative objective
@@ -70,6 +78,13 @@ def unit_sets(units: pd.DataFrame, min_units: int = 5, contrasts: bool = True) -
         Units of a region at least.
     contrasts
         Whether each region is set against its nearest neighbour.
+    pairs
+        Regions that are set against each other in both directions, whatever lies between them.
+
+    Raises
+    ------
+    CalcarineError
+        A pair names a region that is not there or has too few units.
     """
     n_units = len(units)
     names = unit_names(units)
@@ -80,7 +95,15 @@ def unit_sets(units: pd.DataFrame, min_units: int = 5, contrasts: bool = True) -
     for name, own in regions.items():
         rows.append(("region", name, name, NO_REGION, len(own)))
         mixing.append(_mean_of(own, n_units)[None])
-    for name, other in (neighbours(units, regions) if contrasts else {}).items():
+    asked = [*pairs, *((b, a) for a, b in pairs)]
+    for name, other in asked:
+        if not {name, other} <= set(regions):
+            raise CalcarineError(
+                f"the contrast of {name} with {other} needs both regions with {min_units} units or "
+                f"more; there are {list(regions)}."
+            )
+    near = list((neighbours(units, regions) if contrasts else {}).items())
+    for name, other in dict.fromkeys([*asked, *near]):
         rows.append(("contrast", f"{name} > {other}", name, other, len(regions[name])))
         both = _mean_of(regions[name], n_units) - _mean_of(regions[other], n_units)
         mixing.append(both[None])

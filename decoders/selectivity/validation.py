@@ -13,6 +13,7 @@ import pandas as pd
 from calcarine.decoders.selectivity.permutation import (
     permutation_p_values,
     q_values,
+    ranks_within,
     standard_ranks,
 )
 from calcarine.decoders.selectivity.terms import Terms
@@ -46,6 +47,7 @@ def validate_captions(
     thresholds: Thresholds,
     n_permutations: int,
     seed: int,
+    folds: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Test each caption on measured responses to held-out items, beside its controls.
 
@@ -64,6 +66,10 @@ def validate_captions(
         When a caption is a finding.
     n_permutations, seed
         Of the null, see `permutation_p_values`.
+    folds
+        In a cross-validation, the number of each item's fold, shape (n_items,): an item is
+        expected by the caption of its fold alone (`fold_texts` of `sets`), ranks are taken and
+        permuted within folds, and a caption also needs folds that agree.
 
     Returns
     -------
@@ -73,11 +79,13 @@ def validate_captions(
         region's commonest caption) and `rho_population` (caption of all units together),
         `p_value`, `q_value` (within its kind), `shown` and `reason` (why not).
     """
-    texts = sets["text"].astype(str).tolist()
-    expected = similarity_to_items(judge, texts, item_captions)
+    expected = expected_of_items(sets, item_captions, judge, folds)
     described = np.isfinite(expected).all(axis=0)
     expected, responses = expected[:, described], np.asarray(measured)[described].T
-    rho, p_values = permutation_p_values(expected, responses, n_permutations, seed)
+    blocks = None if folds is None else folds[described]
+    if blocks is not None:
+        expected, responses = ranks_within(expected, blocks), ranks_within(responses, blocks)
+    rho, p_values = permutation_p_values(expected, responses, n_permutations, seed, blocks)
     empty = sets["text"].to_numpy() == ""
     p_values[empty], rho[empty] = np.nan, np.nan
     out = sets.copy()
@@ -97,13 +105,45 @@ def validate_captions(
     return out
 
 
+def expected_of_items(
+    sets: pd.DataFrame,
+    item_captions: Sequence[Sequence[str]],
+    judge: TextJudge,
+    folds: np.ndarray | None = None,
+) -> np.ndarray:
+    """Say what captions lead one to expect of items.
+
+    Parameters
+    ----------
+    sets, item_captions, judge, folds
+        See `validate_captions`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_sets, n_items); NaN for items without captions.
+    """
+    if folds is None:
+        return similarity_to_items(judge, sets["text"].astype(str).tolist(), item_captions)
+    out = np.full((len(sets), len(item_captions)), np.nan)
+    for fold in np.unique(folds):
+        own = np.flatnonzero(folds == fold)
+        said = [str(texts[int(fold)]) for texts in sets["fold_texts"]]
+        items = [item_captions[int(i)] for i in own]
+        out[:, own] = similarity_to_items(judge, said, items)
+    return out
+
+
 def _reasons(table: pd.DataFrame, thresholds: Thresholds) -> list[str]:
     """Say why a caption is withheld; empty where it is a finding."""
     reasons = []
-    for text, agreement, q in zip(table["text"], table["agreement"], table["q_value"], strict=True):
+    agreement = table["agreement"].to_numpy(dtype=np.float64)
+    if "fold_agreement" in table:
+        agreement = np.fmin(agreement, table["fold_agreement"].to_numpy(dtype=np.float64))
+    for text, agreed, q in zip(table["text"], agreement, table["q_value"], strict=True):
         if text == "":
             reasons.append("no word stands out")
-        elif not agreement >= thresholds.min_reliability:
+        elif not agreed >= thresholds.min_reliability:
             reasons.append(f"reliability below {thresholds.min_reliability:g}")
         elif not q <= thresholds.max_q:
             reasons.append(f"q above {thresholds.max_q:g}")

@@ -1,33 +1,29 @@
 """What regions and units respond to, in words, with the evidence and the tests."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from calcarine.data.captions import Captions
-from calcarine.data.digests import read_picture
 from calcarine.data.errors import CalcarineError
-from calcarine.data.stimuli import NO_PICTURE, read_stimuli
+from calcarine.data.stimuli import read_stimuli
 from calcarine.decoders.caption_metrics import says_any
 from calcarine.pipelines.figures.surface_map import vertex_units
-from calcarine.pipelines.figures.thumbnails import plain_thumbnail
 from calcarine.pipelines.figures.word_map import PALETTE, word_map
 from calcarine.pipelines.page import (
     Block,
     Figure,
     Figures,
     Fold,
-    Gallery,
     Heading,
     Section,
     Table,
     Text,
-    Thumbnail,
     number,
 )
 from calcarine.pipelines.sections.encoding import on_template
+from calcarine.pipelines.sections.selectivity_pictures import contrast_pictures, region_pictures
 from calcarine.pipelines.subject_record import SubjectRecord
 
 N_EVIDENCE, N_TRIALS, N_WORDS = 6, 8, 5
@@ -47,7 +43,9 @@ def selectivity(record: SubjectRecord) -> Section | None:
             blocks.append(Heading(name))
         blocks += _word_map(record, name, captions, own)
         blocks += _regions(record, own)
-        blocks += _synthesised(record, name, captions)
+        blocks += region_pictures(record, captions)
+        blocks += contrast_pictures(captions)
+        blocks += _parcels(record, name, captions)
         blocks += _trials(record, captions)
         blocks += _validation(record, name)
     return Section("selectivity", "Captions: what the cortex responds to", blocks)
@@ -139,8 +137,7 @@ def _regions(record: SubjectRecord, own: pd.DataFrame) -> list[Block]:
         blocks.append(
             Fold("Withheld", [Table("Captions that did not pass", [*heads, "why"], why, n_text=3)])
         )
-    gallery = _evidence(record, sets[sets["shown"] & (sets["kind"] == "region")])
-    return [*blocks, *gallery]
+    return blocks
 
 
 def _reasons(sets: pd.DataFrame) -> list[str]:
@@ -162,55 +159,32 @@ def _row(row: pd.Series, units: pd.DataFrame) -> list[str]:
     ]
 
 
-def _evidence(record: SubjectRecord, regions: pd.DataFrame) -> list[Block]:
-    """Show the bank pictures that speak for each region, where the bank is of stimuli."""
-    files = _stimulus_files(record)
-    rows = []
-    for _, row in regions.iterrows():
-        entries = str(row["evidence"]).split("; ")[:N_EVIDENCE]
-        pictures = [files[e] for e in entries if e in files]
-        if len(pictures) == N_EVIDENCE:
-            shown = [
-                Thumbnail(f"{row['unit']}: {p.stem}", plain_thumbnail(np.asarray(read_picture(p))))
-                for p in pictures
-            ]
-            rows.append((f"{row['unit']}: {row['text']}", shown))
-    if not rows:
-        return []
-    caption = (
-        f"The {N_EVIDENCE} pictures of the bank that drive each region's encoder most, best first: "
-        "what the captions are made of, not a test of them."
-    )
-    return [Gallery(caption, [str(i + 1) for i in range(N_EVIDENCE)], rows)]
-
-
-def _stimulus_files(record: SubjectRecord) -> dict[str, Path]:
-    try:
-        stimuli = read_stimuli(record.config.stimuli)
-    except CalcarineError:
-        return {}
-    folder = record.config.stimuli.parent
-    pairs = zip(stimuli["stimulus_id"], stimuli["file"], strict=True)
-    files = {s: folder / f for s, f in pairs if f != NO_PICTURE}
-    return {s: path for s, path in files.items() if path.is_file()}
-
-
-def _synthesised(record: SubjectRecord, name: str, captions: Captions) -> list[Block]:
-    told = captions.sidecar["synthesised"]
+def _parcels(record: SubjectRecord, name: str, captions: Captions) -> list[Block]:
+    told = captions.sidecar.get("parcels")
     if not told:
         return []
-    made = np.asarray(captions.arrays["synthesised"])
-    rows = [
-        (str(label), [Thumbnail(f"{label}, drawn", plain_thumbnail(p)) for p in pictures])
-        for label, pictures in zip(told["targets"], made, strict=True)
-    ]
+    labels = np.asarray(captions.arrays["parcels"], dtype=int)
+    names = [f"{n} {text}".strip() for n, text in zip(told["names"], told["texts"], strict=True)]
     caption = (
-        f"Pictures that {told['generator']} drew while the gradient of the encoder pushed each "
-        "region's predicted response up (BrainDiVE); a region against its neighbour is marked by "
-        "“>”. First row: the same seeds without any push. The judge's scores are in the "
-        "table below."
+        f"A functional parcellation: the {int((labels >= 0).sum())} {record.unit_noun}s with a "
+        "reliable caption, clustered by the stimulus of the bank that excites each cluster more "
+        "than the others (most discriminative stimuli), with splits and merges. Each parcel's "
+        "caption says what its mean weights prefer; whether parcels hold in measured responses "
+        "to test stimuli is in the table below."
     )
-    return [Gallery(caption, [str(i + 1) for i in range(made.shape[1])], rows)]
+    cells = [
+        [n, text or "–", str(stimulus), number(size)]
+        for n, text, stimulus, size in zip(
+            told["names"], told["texts"], told["stimuli"], told["n_units"], strict=True
+        )
+    ]
+    heads = ["parcel", "caption", "most discriminative stimulus", "units"]
+    table = Table("Parcels", heads, cells, n_text=3)
+    if len(names) > len(PALETTE) or not on_template(record):
+        return [Text(caption), table]
+    png = word_map(labels, names, vertex_units(record.units), f"Parcels of {name}")
+    alt = "Map of functional parcels on the inflated cortex."
+    return [Figures([Figure(f"parcels_{name}", png, caption, alt)]), table]
 
 
 def _trials(record: SubjectRecord, captions: Captions) -> list[Block]:

@@ -8,6 +8,7 @@ from calcarine.data.scores import (
     Score,
     bootstrap_interval,
     read_scores,
+    row_medians,
     share_interval,
     write_scores,
 )
@@ -125,3 +126,15 @@ def test_clusters_that_all_agree_count_once():
     exact = binomtest(12, 12).proportion_ci(0.95, method="exact")
     interval = share_interval(np.ones(24), 0, clusters=np.repeat(np.arange(12), 2))
     assert interval == pytest.approx((exact.low, 1.0))
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 7, 8, 700])
+def test_row_medians_are_those_of_numpy(n_values):
+    rng = np.random.default_rng(n_values)
+    values = rng.normal(size=(40, n_values))
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[0], values[1] = np.nan, 1.5
+    with np.testing.suppress_warnings() as quiet:
+        quiet.filter(RuntimeWarning)
+        expected = np.nanmedian(values, axis=1)
+    np.testing.assert_array_equal(row_medians(values), expected)

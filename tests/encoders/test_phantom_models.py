@@ -8,8 +8,14 @@ import torch
 from PIL import Image
 from timm.data import create_transform, resolve_data_config
 
-from calcarine.data.phantom.scenes import CATEGORIES, COLOURS, render_scene, sample_scenes
-from calcarine.encoders import phantom_clip, phantom_judge
+from calcarine.data.phantom.scenes import (
+    CATEGORIES,
+    COLOURS,
+    factor_table,
+    render_scene,
+    sample_scenes,
+)
+from calcarine.encoders import phantom_clip, phantom_judge, phantom_probes
 from calcarine.encoders.phantom_training import (
     Trainer,
     learning_rate_factor,
@@ -73,10 +79,17 @@ def test_embedding_one_picture_equals_embedding_it_in_a_batch(clip, judge):
 
 
 def test_probes_of_the_judge_read_unseen_scenes(judge):
-    scores = phantom_judge.judge_scores(*judge, UNSEEN)
-    # chance is 1/6; the card says 0.73 and 1.00
-    assert scores["category"] > 0.6
+    scores = phantom_probes.judge_scores(*judge, UNSEEN)
+    # chance is 1/6; the card says 0.93 and 1.00
+    assert scores["category"] > 0.85
     assert scores["colour"] > 0.85
+
+
+def test_the_category_is_read_off_soft_pictures_too(judge):
+    network, probes = judge
+    soft = phantom_probes.softened(scene_pictures(UNSEEN), torch.Generator().manual_seed(3))
+    named = probes["category"](phantom_judge.embed_pictures(network, soft).numpy())
+    assert np.mean(named == factor_table(UNSEEN)["category"]) > 0.7
 
 
 def test_probes_name_their_classes():
@@ -91,11 +104,31 @@ def test_judge_transform_is_the_training_normalisation(judge):
     torch.testing.assert_close(transform(Image.fromarray(render_scene(UNSEEN[0]))), expected)
 
 
-def test_read_off_takes_the_largest_logit():
-    weight = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], dtype=np.float32)
-    bias = np.array([0.0, 0.5, 0.0], dtype=np.float32)
-    embeddings = np.array([[2.0, 1.0], [0.2, 0.1], [-3.0, -3.0]], dtype=np.float32)
-    assert phantom_judge.read_off((weight, bias), embeddings).tolist() == [0, 1, 2]
+def test_a_linear_reader_finds_no_colour_in_what_is_left():
+    rng = np.random.default_rng(0)
+    names = rng.choice(["red", "blue", "green"], size=900)
+    embeddings = rng.normal(size=(900, 12)) @ rng.normal(size=(12, 12))
+    embeddings[:, :3] += 3 * (names[:, None] == np.unique(names))
+    projection = phantom_probes.without_linear(embeddings, names)
+    rest = (embeddings - embeddings.mean(axis=0)) @ projection
+    # the means of all colours are one: no linear reader does better than the commonest answer
+    means = np.stack([rest[names == name].mean(axis=0) for name in np.unique(names)])
+    np.testing.assert_allclose(means, 0, atol=1e-9)
+    # and only two directions were given up
+    assert np.linalg.matrix_rank(projection) == 10
+
+
+def test_the_category_probe_reads_what_is_not_linear():
+    rng = np.random.default_rng(1)
+    n = 3000
+    category, colour = rng.choice(CATEGORIES, size=n), rng.choice(COLOURS, size=n)
+    sign = rng.choice([-1.0, 1.0], size=n)
+    embeddings = 0.1 * rng.normal(size=(n, 9))
+    # a category is a direction of either sign: its mean is nothing
+    embeddings[np.arange(n), [CATEGORIES.index(c) for c in category]] += sign
+    embeddings[:, 6:] += np.eye(6)[[COLOURS.index(c) for c in colour], :3]
+    probe = phantom_probes.category_probe(embeddings, category, colour, seed=0)
+    assert np.mean(probe(embeddings) == category) > 0.95
 
 
 def test_views_keep_colour_and_change_pixels():

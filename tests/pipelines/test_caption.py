@@ -5,127 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.caption_tree import N_TRAIN, build
 
 from calcarine.data.captions import read_captions
-from calcarine.data.embeddings import Embeddings, write_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, read_predictions, write_predictions
 from calcarine.data.responses import Responses, read_responses, write_responses
-from calcarine.data.stimuli import write_stimuli
-from calcarine.pipelines import caption, encode
-from calcarine.pipelines.config import Config
+from calcarine.pipelines import caption
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
-
-THINGS, COLOURS = ("face", "house", "tool"), ("red", "green")
-N_TRAIN, N_TEST, N_REPEATS = 240, 36, 2
-KINDS = {"face": 0, "house": 1, "red": 3, "noise": None}
-
-
-def configuration(out, **changes):
-    own = {
-        "encoder": "clip", "texts": "words", "nearest": "words", "resample": "run",
-        "n_resamples": 5, "n_permutations": 499, "n_top": 24, **changes,
-    }  # fmt: skip
-    return Config.model_validate(
-        {
-            "name": "small",
-            "out": out,
-            "subjects": ["01"],
-            "source": {"kind": "bids", "path": out / "bids"},
-            "recording": {"task": "scenes"},
-            "embeddings": {
-                "clip": {"model": "local-dir:nowhere"},
-                "words": {"model": "local-dir:nowhere", "input": "captions"},
-            },
-            "encode": {"clip": {"kind": "ridge", "embedding": "clip"}},
-            "decode": {"words": {"kind": "ridge", "target": "words"}},
-            "caption": {"own": own},
-            "evaluate": {"n_bootstrap": 100},
-        }
-    )
-
-
-def _stimuli(rng):
-    n = N_TRAIN + N_TEST
-    thing, colour = rng.integers(0, 3, n), rng.integers(0, 2, n)
-    names = [f"{'train' if i < N_TRAIN else 'test'}-{i:03d}" for i in range(n)]
-    captions = [
-        [f"a {COLOURS[c]} {THINGS[t]}", f"{THINGS[t]}s, {COLOURS[c]} ones"]
-        for t, c in zip(thing, colour, strict=True)
-    ]
-    concepts = [THINGS[t] for t in thing]
-    table = pd.DataFrame({"stimulus_id": names, "file": "n/a", "concept": concepts,
-                          "captions": captions})  # fmt: skip
-    codes = np.hstack([np.eye(3)[thing], np.eye(2)[colour]]).astype(np.float32)
-    return table, codes
-
-
-def _trials(names):
-    shown = [*names[:N_TRAIN], *(names[N_TRAIN:] * N_REPEATS)]
-    n = len(shown)
-    return pd.DataFrame(
-        {
-            "trial_id": [f"t{i:03d}" for i in range(n)], "subject": "01", "session": "01",
-            "run": [f"{i // 40 + 1:02d}" for i in range(n)], "onset_s": np.arange(n) * 4.0,
-            "duration_s": 2.0, "stimulus_id": shown, "stimulus_sha": [f"sha-{s}" for s in shown],
-            "concept": "n/a", "repeat": 1,
-            "split": ["test" if s.startswith("test") else "train" for s in shown],
-            "split_group": [f"sha-{s}" for s in shown],
-        }
-    )  # fmt: skip
-
-
-def build(out, rng, **changes):
-    """Write everything before the step: eight units of each kind, in a region of their own."""
-    config = configuration(out, **changes)
-    stimuli, codes = _stimuli(rng)
-    config.stimuli.parent.mkdir(parents=True)
-    write_stimuli(config.stimuli, stimuli)
-    families = {"thing": {t: [t, f"{t}s"] for t in THINGS}, "colour": {c: [c] for c in COLOURS}}
-    (config.stimuli.parent / "families.json").write_text(json.dumps(families))
-    sidecar = {"model": "local-dir:nowhere", "revision": "a" * 64, "layer": None,
-               "pooling": "pooled", "input": "pictures", "transform_sha": "t"}  # fmt: skip
-    table = stimuli[["stimulus_id", "concept"]].assign(stimulus_sha="x")
-    pictures = codes + 0.1 * rng.standard_normal(codes.shape).astype(np.float32)
-    write_embeddings(config.layout.embedding("clip"), Embeddings(pictures, table, sidecar))
-    texts = codes / np.sqrt(2)
-    write_embeddings(config.layout.embedding("words"), Embeddings(texts, table, sidecar))
-    trials = _trials(stimuli["stimulus_id"].tolist())
-    row = stimuli.set_index("stimulus_id").index.get_indexer(trials["stimulus_id"])
-    kinds = np.repeat(list(KINDS), 8)
-    drive = np.stack(
-        [codes[row, KINDS[k]] if KINDS[k] is not None else row * 0.0 for k in kinds], 1
-    )
-    values = 2 * drive + rng.standard_normal(drive.shape)
-    units = pd.DataFrame(
-        {"i": range(32), "j": 0, "k": 0, "x": np.arange(32.0), "y": 0.0, "z": 0.0,
-         "roi": kinds, "noise_ceiling_n": 0.8}
-    )  # fmt: skip
-    write_responses(
-        config.layout, "01", Responses(values.astype(np.float32), trials, units, {"space": "x"})
-    )
-    encode.run(config, "01", "clip")
-    _write_decoded(config, stimuli, texts, rng)
-    return config
-
-
-def _write_decoded(config, stimuli, texts, rng):
-    test = stimuli.iloc[N_TRAIN:].reset_index(drop=True)
-    parts, tables = [], []
-    for brain in ("measured", "shuffled", "noise"):
-        goal = texts[N_TRAIN:] if brain == "measured" else texts[N_TRAIN:][rng.permutation(N_TEST)]
-        parts.append(goal + 0.05 * rng.standard_normal(goal.shape))
-        tables.append(
-            pd.DataFrame(
-                {"item": range(N_TEST), "stimulus_id": test["stimulus_id"],
-                 "concept": test["concept"], "fold": "test", "brain": brain,
-                 "n_repeats": N_REPEATS, "averaging": "signal"}
-            )
-        )  # fmt: skip
-    write_predictions(
-        config.layout.prediction("01", "decoder-words"),
-        Predictions(np.concatenate(parts), pd.concat(tables, ignore_index=True), {"model": "d"}),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +59,22 @@ def test_captions_stand_beside_their_controls(results):
     assert own > _value(rows, "own/population-caption", metric) + 0.2
     # regions are uniform here, so that another unit's caption of the region is as good
     assert _value(rows, "own/commonest-caption", metric) == pytest.approx(own, abs=0.1)
+
+
+def test_every_point_of_the_protocol_is_a_row(results):
+    rows, table = results
+    units = table[(table["kind"] == "unit") & (table["text"] != "")]
+    stable = units[units["agreement"] >= 0.5]
+    agreement = _value(rows, "own", "caption_agreement_median")
+    assert agreement == pytest.approx(units["agreement"].median())
+    assert _value(rows, "own/scrambled-encoder", "caption_agreement_median") < agreement
+    assert _value(rows, "own", "share_reliable") == pytest.approx(len(stable) / len(units))
+    given = _value(rows, "own", "spearman_given_cooccurring_median")
+    assert given == pytest.approx(stable["rho_given_cooccurring"].median())
+    assert given > 0.2
+    for target, kind in (("regions", "region"), ("contrasts", "contrast")):
+        shown = table.loc[table["kind"] == kind, "shown"].mean()
+        assert _value(rows, "own", "share_shown", target) == pytest.approx(shown)
 
 
 def test_trial_captions_are_scored_against_named_references(results):
@@ -251,8 +154,8 @@ def test_without_signal_nothing_is_found(config, tmp_path):
     assert table.loc[table["kind"] == "unit", "shown"].mean() <= 0.05
 
 
-def test_a_cross_validation_is_refused(config):
-    split = config.split.model_copy(update={"scheme": "leave-one-out"})
+def test_without_tested_trials_it_is_refused(config):
+    split = config.split.model_copy(update={"scheme": "none"})
     with pytest.raises(CalcarineError, match="holdout"):
         caption.run(config.model_copy(update={"split": split}), "01", "own")
 

@@ -121,3 +121,36 @@ def test_a_bank_is_built_from_the_command_line(folder, tiny_clip_folder, tmp_pat
     )
     assert result.exit_code == 0, result.output
     assert f"{N} pictures, 20 dimensions" in result.output
+
+
+def test_a_captioner_describes_what_has_no_caption(tmp_path, rng):
+    from fixtures.tiny_captioners import save_blip
+
+    from calcarine.pipelines.caption_banks import with_captions
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    (folder / "a.txt").write_text("a red house\n")
+    blip = save_blip(tmp_path / "blip")
+    bank = build_bank(
+        folder, tmp_path / "bank", "calcarine:phantom-clip", captioner=f"local-dir:{blip}"
+    )
+    given, written = bank.entries["captions"]
+    assert given == ["a red house"]
+    assert len(written) == 1
+    assert np.isfinite(bank.texts).all()
+    with pytest.raises(CalcarineError, match="'local-dir:nowhere' is not there"):
+        build_bank(folder, tmp_path / "b", "calcarine:phantom-clip", captioner="local-dir:nowhere")
+    stimuli = pd.DataFrame({"stimulus_id": ["a", "b"], "captions": [["x"], []]})
+    filled = with_captions(stimuli, {"a": ["not taken"], "b": ["y"]})
+    assert filled["captions"].tolist() == [["x"], ["y"]]
+
+
+def test_an_encoder_by_name_is_loaded_and_needs_a_bank(tmp_path):
+    with pytest.raises(CalcarineError, match=r"no output tree.*Name a bank"):
+        caption_mask(tmp_path / "mask.nii.gz", "calcarine:phantom-sub-01")
+    with pytest.raises(CalcarineError, match="is not a model folder"):
+        caption_mask(tmp_path / "mask.nii.gz", "nowhere")

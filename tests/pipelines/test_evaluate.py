@@ -12,8 +12,8 @@ from calcarine.data.reconstructions import read_reconstructions
 from calcarine.data.scores import read_scores
 from calcarine.decoders.identification import two_way_identification
 from calcarine.encoders.embedding_models import load_embedding_model
+from calcarine.encoders.factor_probes import read_probes
 from calcarine.pipelines import evaluate, reconstruct
-from calcarine.pipelines.evaluate_reconstructions import read_probes
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from calcarine.data.phantom.meeg.noise import (
     White,
     square_root,
 )
-from calcarine.data.phantom.regions import ALL_REGIONS, HEMISPHERES
+from calcarine.data.phantom.neighbours import PAIRED_PATCHES
+from calcarine.data.phantom.regions import HEMISPHERES, LATE_REGIONS, REGIONS
 from calcarine.data.seeds import derive_seed
 
 # peak and width (standard deviation) of each patch's response in seconds: early areas first and
@@ -46,6 +47,10 @@ COURSES = {
     "aFus": (0.235, 0.034),
     "pSTS": (0.290, 0.040),
     "AG": (0.310, 0.042),
+    "VO1": (0.135, 0.022),
+    "VO2": (0.135, 0.022),
+    "LO1": (0.150, 0.024),
+    "LO2": (0.150, 0.024),
 }
 MOMENT_NAM = 1.5
 """Moment of one dipole for a response of 1 % signal change at amplitude 1, in nA m."""
@@ -165,7 +170,9 @@ def _planted_dipoles(cortex: Cortex, rng: np.random.Generator) -> pd.DataFrame:
     """Take the tuned voxels as dipoles and give each patch its latency."""
     table = cortex.voxels[cortex.is_tuned].drop(columns=["hrf_peak_s", "hrf_width_s"])
     table = table.reset_index(names="voxel")
-    shift = {region.name: rng.normal(0, _LATENCY_SD_S) for region in ALL_REGIONS}
+    shift = {region.name: rng.normal(0, _LATENCY_SD_S) for region in REGIONS + LATE_REGIONS}
+    # what was cut out of a patch answers when it does
+    shift |= {patch.name: shift[patch.host] for patch in PAIRED_PATCHES}
     peaks = {roi: round(peak + shift[roi], 4) for roi, (peak, _) in COURSES.items()}
     table["latency_s"] = table["roi"].map(peaks)
     table["width_s"] = table["roi"].map({roi: width for roi, (_, width) in COURSES.items()})

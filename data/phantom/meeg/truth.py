@@ -23,7 +23,8 @@ DIPOLE_COLUMNS = {
     "hemisphere": "L or R",
     "vertex": "Vertex of fsaverage5 in that hemisphere",
     "roi": "Patch",
-    "tuned_to": "pixels, category, colour, position or mixed",
+    "tuned_to": "pixels, category, colour, position, mixed or paired (a category with a colour or "
+    "place)",
     "preferred": "Preferred category or colour, or n/a",
     "linear": "Whether the response is a weighted sum of the factor codes, without interactions",
     "latency_s": "Peak of the response in seconds from the picture's onset",
