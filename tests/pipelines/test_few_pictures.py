@@ -13,7 +13,7 @@ from calcarine.data.standardize import Standardizer
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.few_pictures.in_context import InContextEncoder
 from calcarine.encoders.ridge.solver import solve_ridge
-from calcarine.pipelines import few_pictures
+from calcarine.pipelines import evaluate_few_pictures, few_pictures
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
 from calcarine.pipelines.sections.few_pictures import few_pictures as section_of
@@ -113,6 +113,20 @@ def test_others_help_where_pictures_are_few(tree):
     assert (many.n_items, many.n_repeats) == (N_TEST, N_REPEATS)
     mean = values["few-pictures-clip/mean-predictor", "6-pictures", "r_median"]
     assert mean.value == 0
+
+
+def test_intervals_are_paired_and_hold_the_draws(rng):
+    measured = rng.standard_normal((3, 40, 12))
+    good = measured + rng.standard_normal(measured.shape)
+    value, drawn = evaluate_few_pictures._medians((measured, good), 5, 400)
+    _, again = evaluate_few_pictures._medians((measured, 2 * good + 1), 5, 400)
+    np.testing.assert_allclose(drawn, again)
+    # one draw that is much worse: samples that hold it thrice are those of it alone
+    worse = good.copy()
+    worse[0] = -worse[0]
+    _, mixed = evaluate_few_pictures._medians((measured, worse), 5, 400)
+    assert mixed.min() < -0.3 * value
+    assert np.std(mixed) > 3 * np.std(drawn)
 
 
 def test_level_is_the_mean_over_draws_of_medians_over_units(tree):
