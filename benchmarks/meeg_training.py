@@ -52,7 +52,9 @@ def planted(args: argparse.Namespace) -> DecodingTrials:
 def fresh(data: DecodingTrials, kind: str) -> ContrastiveNetwork:
     torch.manual_seed(0)
     inputs = {"01": network_input(data.responses, data.sensors)}
-    return ContrastiveNetwork(inputs, data.targets.shape[1], NETWORKS[kind].shape())
+    network = ContrastiveNetwork(inputs, data.targets.shape[1], NETWORKS[kind].shape())
+    network.trunk.begin({"01": data})
+    return network
 
 
 def clocks() -> np.ndarray:

@@ -97,6 +97,7 @@ class ContrastiveDecoder:
             torch.manual_seed(derive_seed(self.plan.seed, "weights"))
             network = ContrastiveNetwork(self.inputs_, targets.shape[1], self.shape)
         network.trunk.check(self.inputs_)
+        network.trunk.begin(trials)
         self.network_ = network.to(device)
         objective = Objective(self.network_, self.loss, trials, self.mean_, self.scale_, device)
         self.history_ = train(

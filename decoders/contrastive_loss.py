@@ -4,8 +4,9 @@ A batch is the set of negatives. Training runs in one process, so that their num
 `batch_size` whatever the machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -56,23 +57,29 @@ class ContrastiveLoss:
 
 @dataclass(frozen=True)
 class _Part:
-    """Trials of one subject: responses on the device or on disk, targets, numbers of stimuli."""
+    """Trials of one subject: responses on the device or on disk, targets, numbers of stimuli.
+
+    What the trunk never learns (`fixed`) is done to them once, or as they are read from disk.
+    """
 
     responses: Tensor | StoredRows
     targets: Tensor
     stimuli: Tensor
+    fixed: Callable[[Tensor], Tensor]
 
     def responses_of(self, rows: np.ndarray) -> Tensor:
-        """Put the responses of some trials onto the device."""
+        """Put what the network learns from onto the device, for some trials."""
         if isinstance(self.responses, StoredRows):
-            return torch.from_numpy(self.responses[rows]).to(self.targets.device)
+            return self.fixed(torch.from_numpy(self.responses[rows]).to(self.targets.device))
         return self.responses[rows]
 
 
-def _on(device: torch.device, responses: np.ndarray) -> Tensor | StoredRows:
+def _on(
+    device: torch.device, responses: np.ndarray, fixed: Callable[[Tensor], Tensor]
+) -> Tensor | StoredRows:
     if isinstance(responses, StoredRows):
         return responses
-    return torch.from_numpy(np.float32(responses)).to(device)
+    return fixed(torch.from_numpy(np.float32(responses)).to(device))
 
 
 class Objective:
@@ -107,6 +114,7 @@ class Objective:
         self.validation: dict[str, _Part] = {}
         for subject, data in trials.items():
             number = np.searchsorted(names, data.stimuli.astype(str))
+            fixed = partial(network.trunk.fixed, subject=subject)
             targets = (data.targets - mean) / scale
             for rows, place in (
                 (~data.is_validation, self.train),
@@ -114,9 +122,10 @@ class Objective:
             ):
                 if rows.any():
                     place[subject] = _Part(
-                        _on(device, take_rows(data.responses, np.flatnonzero(rows))),
+                        _on(device, take_rows(data.responses, np.flatnonzero(rows)), fixed),
                         torch.from_numpy(np.float32(targets[rows])).to(device),
                         torch.from_numpy(number[rows]).to(device),
+                        fixed,
                     )
         self.starts = np.cumsum([0] + [len(p.targets) for p in self.train.values()])
         self.n_trials = int(self.starts[-1])
@@ -140,11 +149,11 @@ class Objective:
             mixes = {name: draw_mix(len(r), epoch.rng) for name, r in responses.items()}
             mix = join_mixes(list(mixes.values())).to(targets.device)
             mixed = {n: mix_rows(r, mixes[n].to(r.device)) for n, r in responses.items()}
-            projection, regression = network(mixed)
+            projection, regression = network.learned(mixed)
             contrast = bimixco(projection, targets, network.temperature, mix, stimuli)
             targets = mix_rows(targets, mix)
         else:
-            projection, regression = network(responses)
+            projection, regression = network.learned(responses)
             progress = (epoch.number - n_mixing) / max(epoch.n_epochs - 1 - n_mixing, 1)
             contrast = self._contrast(projection, targets, stimuli, progress)
         return loss.clip_weight * contrast + loss.mse_weight * mse(regression, targets)
@@ -164,7 +173,8 @@ class Objective:
         """Mean relative rank of the true target among all validation targets, over subjects."""
         ranks = []
         for subject, part in self.validation.items():
-            projection, _ = self.network({subject: part.responses_of(np.arange(len(part.targets)))})
+            fixed = {subject: part.responses_of(np.arange(len(part.targets)))}
+            projection, _ = self.network.learned(fixed)
             ranks.append(_mean_rank(projection, part.targets, part.stimuli))
         return float(np.mean(ranks))
 

@@ -21,6 +21,7 @@ from calcarine.decoders.meeg.compact_networks import (
     TsConv,
     TsConvShape,
 )
+from calcarine.decoders.meeg.shared_filters import SharedFilters, SharedFiltersShape
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.residual_mlp import ResidualMlp, ResidualMlpShape
 from calcarine.decoders.trunk import Trunk
@@ -64,6 +65,7 @@ NETWORKS: dict[str, NetworkKind] = {
     "eeg-project": NetworkKind(EegProjectShape, EegProject),
     "ts-conv": NetworkKind(TsConvShape, TsConv),
     "channel-transformer": NetworkKind(ChannelTransformerShape, ChannelTransformer),
+    "shared-filters": NetworkKind(SharedFiltersShape, SharedFilters),
 }
 
 
@@ -128,7 +130,13 @@ class ContrastiveNetwork(nn.Module):
             Projection and regression, each of shape (n_trials of all, embed_dim), subjects in the
             order of `responses`.
         """
-        hidden = self.trunk(responses)
+        return self._heads(self.trunk(responses))
+
+    def learned(self, fixed: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Do the same from what `trunk.fixed` gave for each subject."""
+        return self._heads(self.trunk.learned(fixed))
+
+    def _heads(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return self.projection(hidden), self.regression(hidden)
 
     def unseen(self, values: Tensor, positions: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -141,5 +149,4 @@ class ContrastiveNetwork(nn.Module):
         positions
             Metres, shape (n_channels, 3).
         """
-        hidden = self.trunk.unseen(values, positions)
-        return self.projection(hidden), self.regression(hidden)
+        return self._heads(self.trunk.unseen(values, positions))

@@ -127,9 +127,10 @@ def decoder_scores(
         model = scoring.model + control
         for ending, rows in _subsets(chosen, scoring.subsets):
             split = f"{scoring.split}{ending}"
+            items = chosen.items.iloc[rows]
+            shared = _Items.of(items)
             for metric in _metrics(chosen, rows, embeddings, train_means):
-                items = chosen.items.iloc[rows]
-                scores.append(_score(metric, items, scoring, model, split))
+                scores.append(_score(metric, shared, scoring, model, split))
                 if not ending and chosen.items.equals(shown):
                     tables.append(_item_table(metric, items, scoring))
     averaged = [s for s in scores if s.model == scoring.model and s.protocol == PROTOCOLS["signal"]]
@@ -216,16 +217,39 @@ def _subsets(
             yield f"-{name}", rows
 
 
-def _score(
-    metric: ItemMetric, items: pd.DataFrame, scoring: Scoring, model: str, split: str
-) -> Score:
+@dataclass(frozen=True)
+class _Items:
+    """Items of which a table has one trial or several, in the order of their numbers."""
+
+    of_trial: np.ndarray
+    folds: np.ndarray
+    averaging: str
+    n_repeats: int
+
+    @classmethod
+    def of(cls, trials: pd.DataFrame) -> "_Items":
+        _, first, of_trial = np.unique(
+            trials["item"].to_numpy(), return_index=True, return_inverse=True
+        )
+        folds = trials["fold"].to_numpy(dtype=str)[first]
+        return cls(of_trial, folds, trials["averaging"].iloc[0], int(trials["n_repeats"].iloc[0]))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Average the known values of each item's trials, NaN where none is known."""
+        known = np.isfinite(values)
+        n_items = len(self.folds)
+        n_known = np.bincount(self.of_trial[known], minlength=n_items)
+        sums = np.bincount(self.of_trial[known], values[known], minlength=n_items)
+        means: np.ndarray = np.where(n_known > 0, sums / np.maximum(n_known, 1), np.nan)
+        return means
+
+
+def _score(metric: ItemMetric, items: _Items, scoring: Scoring, model: str, split: str) -> Score:
     """Summarise one value an item; several trials of an item count as one."""
-    of_item = items.assign(value=metric.values).groupby("item")
-    values = of_item["value"].mean().to_numpy()
-    folds = of_item["fold"].first().to_numpy()
+    values = items.means(np.asarray(metric.values, dtype=np.float64))
     # the items of a fold share a model and a gallery: only folds are independent of each other
-    clusters = folds if len(set(folds)) > 1 else None
-    averaging, n_repeats = items["averaging"].iloc[0], int(items["n_repeats"].iloc[0])
+    clusters = items.folds if len(set(items.folds)) > 1 else None
+    averaging, n_repeats = items.averaging, items.n_repeats
     seed = derive_seed(scoring.seed, scoring.subject, "evaluate", model, metric.name, averaging)
     low, high = metric.interval(values, seed, scoring.n_draws, clusters)
     n_missing = int((~np.isfinite(values)).sum())

@@ -1,6 +1,6 @@
 """Ridge from responses to an embedding, its penalty chosen by the direction of predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -42,13 +42,23 @@ class _Ridge:
         root = np.sqrt(self.squares)
         return np.asarray(self.axes @ ((root / (self.squares + alpha))[:, None] * self.cross))
 
-    def held_out(self, held: np.ndarray, alpha: float) -> np.ndarray:
+    def held_out(self, held: np.ndarray, alphas: np.ndarray) -> Iterator[np.ndarray]:
         """Predict a group from all others, about the mean of all, shape (n_held, embed_dim)."""
-        shrunk = self.left[held] * (self.squares / (self.squares + alpha))
-        hat = shrunk @ self.left[held].T + 1 / len(self.left)
-        missed = self.targets[held] - shrunk @ self.cross
-        left_out = np.linalg.solve(np.eye(len(hat)) - hat, missed)
-        return np.asarray(self.targets[held] - left_out)
+        own, true = self.left[held], self.targets[held]
+        with_mean = np.c_[own, np.full(len(own), len(self.left) ** -0.5)]
+        is_narrow = with_mean.shape[1] < len(own)
+        gram = with_mean.T @ with_mean if is_narrow else None
+        for alpha in alphas:
+            shrinkage = self.squares / (self.squares + alpha)
+            shrunk = own * shrinkage
+            missed = true - shrunk @ self.cross
+            if gram is not None:  # Woodbury: (1 − L D Lᵀ)⁻¹ = 1 + L (D⁻¹ − Lᵀ L)⁻¹ Lᵀ
+                inner = np.diag(np.r_[1 / shrinkage, 1.0]) - gram
+                left_out = missed + with_mean @ np.linalg.solve(inner, with_mean.T @ missed)
+            else:
+                hat = shrunk @ own.T + 1 / len(self.left)
+                left_out = np.linalg.solve(np.eye(len(hat)) - hat, missed)
+            yield true - left_out
 
 
 class DirectionRidge(LinearPrediction):
@@ -104,8 +114,8 @@ class DirectionRidge(LinearPrediction):
             held = fold_of == fold
             mean = ridge.targets[~held].mean(axis=0)
             true = ridge.targets[held] - mean
-            for i, alpha in enumerate(self.alphas_):
-                predicted = ridge.held_out(held, alpha) - mean
+            for i, held_out in enumerate(ridge.held_out(held, self.alphas_)):
+                predicted = held_out - mean
                 product = (predicted * true).sum(axis=1)
                 norms = np.linalg.norm(predicted, axis=1) * np.linalg.norm(true, axis=1)
                 cosines = np.divide(product, norms, out=np.zeros_like(norms), where=norms > 0)

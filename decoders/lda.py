@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
@@ -35,6 +34,8 @@ class LdaDecoder:
     def fit(self, trials: Mapping[str, DecodingTrials]) -> Self:
         """Fit on all trials of one subject; targets are concept codes."""
         data = only_subject(trials, self.kind)
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # takes a second
+
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         responses = flat_responses(data.responses).astype(np.float64)
         lda.fit(responses, labels_of(data.targets, self.kind))

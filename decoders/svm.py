@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.svm import SVC
 
 from calcarine.decoders.decoding_trials import (
     DecodingTrials,
@@ -37,6 +36,8 @@ class SvmDecoder:
         data = only_subject(trials, self.kind)
         responses = flat_responses(data.responses).astype(np.float64)
         c = 1 / np.mean((responses**2).sum(axis=1))
+        from sklearn.svm import SVC  # takes a second
+
         svm = SVC(kernel="linear", C=c).fit(responses, labels_of(data.targets, self.kind))
         # scikit-learn turns the sign around where there is one pair only
         sign = -1.0 if len(svm.classes_) == 2 else 1.0

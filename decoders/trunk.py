@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor, nn
 
+from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.network_inputs import NetworkInput
 
 
@@ -21,6 +22,36 @@ class Trunk(nn.Module):
 
     def check(self, inputs: Mapping[str, NetworkInput]) -> None:
         """Refuse training data that the trunk would not see."""
+
+    def begin(self, trials: Mapping[str, DecodingTrials]) -> None:
+        """Take from the training trials what is not learned step by step; most trunks nothing.
+
+        Parameters
+        ----------
+        trials
+            Training trials by subject, validation trials among them.
+        """
+
+    def fixed(self, values: Tensor, subject: str) -> Tensor:
+        """Do what is never learned, so that training does it once; an affine map of each trial.
+
+        Parameters
+        ----------
+        values
+            Responses of one subject, see `forward`.
+        subject
+            Whose.
+
+        Returns
+        -------
+        torch.Tensor
+            What `learned` takes; most trunks give the responses as they came.
+        """
+        return values
+
+    def learned(self, fixed: Mapping[str, Tensor]) -> Tensor:
+        """Map what `fixed` gave to features, see `forward`."""
+        return self(fixed)
 
     def forward(self, responses: Mapping[str, Tensor]) -> Tensor:
         """Map responses to features.

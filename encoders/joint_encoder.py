@@ -115,6 +115,8 @@ class JointEncoder(InSpace):
             banded.settings,
         )
         axes = (tensors["axes.first"], tensors["axes.second"])
-        encoder.axes_ = JointAxes(tensors["axes.means"], tensors["axes.told"], axes)
+        # older folders take captions as a whole, not what they add to pictures
+        told = tensors.get("axes.told", np.zeros((len(axes[0]), len(axes[1])), dtype=np.float32))
+        encoder.axes_ = JointAxes(tensors["axes.means"], told, axes)
         encoder._take(banded)
         return encoder

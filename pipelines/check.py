@@ -178,8 +178,9 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     from calcarine.data.fmri import check_choice_of_shapes, open_space, response_window_s
     from calcarine.data.fmri_check import find_problems
     from calcarine.data.fmri_trials import read_fmri_trials
+    from calcarine.pipelines.fmri_reading import fmri_reading
     from calcarine.pipelines.leak_check import split_leaks
-    from calcarine.pipelines.prepare import declare_split, fmri_reading
+    from calcarine.pipelines.prepare import declare_split
 
     reading = fmri_reading(config, subject)
     problems, trials = find_problems(reading)

@@ -37,7 +37,7 @@ def recording_problems(config: Config) -> list[str]:
 
 def _fmri_recordings(config: Config, subject: str) -> list[tuple[str, Path]]:
     from calcarine.data.fmri_trials import runs_of
-    from calcarine.pipelines.prepare import fmri_reading
+    from calcarine.pipelines.fmri_reading import fmri_reading
 
     return [(run.name, run.bold[0]) for run in runs_of(fmri_reading(config, subject))]
 

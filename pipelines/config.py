@@ -29,6 +29,7 @@ from calcarine.pipelines.config_files import load_yaml
 from calcarine.pipelines.config_geometry import DissimilarityRecording, GeometrySection
 from calcarine.pipelines.config_meeg import EegRecording, EpochsRecording, MegRecording
 from calcarine.pipelines.config_models import (
+    ComparisonSection,
     Decoder,
     EmbeddingSection,
     Encoder,
@@ -76,6 +77,7 @@ class Config(Section):
     reconstruct: dict[Name, ReconstructSection] = Field(default_factory=dict)
     geometry: dict[Name, GeometrySection] = Field(default_factory=dict)
     integration: dict[Name, IntegrationSection] = Field(default_factory=dict)
+    comparisons: dict[Name, ComparisonSection] = Field(default_factory=dict)
     few_pictures: dict[Name, FewPicturesSection] = Field(default_factory=dict)
     caption: dict[Name, CaptionSection] = Field(default_factory=dict)
     evaluate: EvaluateSection = EvaluateSection()
@@ -140,6 +142,12 @@ class Config(Section):
         compared = {f"integration.{n}.joint": i.joint for n, i in self.integration.items()}
         compared |= {
             f"integration.{n}.rivals": r for n, i in self.integration.items() for r in i.rivals
+        }
+        compared |= {f"comparisons.{n}.model": c.model for n, c in self.comparisons.items()}
+        compared |= {
+            f"comparisons.{n}.baselines": b
+            for n, c in self.comparisons.items()
+            for b in c.baselines
         }
         _all_in(compared, list(self.encode), "encode")
         for name, decoder in self.decode.items():

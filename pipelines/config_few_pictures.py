@@ -33,7 +33,13 @@ class FewPicturesSection(Section):
     counts: tuple[Count, ...] = Field(
         (10, 25, 50, 100, 300), min_length=1, description="Numbers of training pictures"
     )
-    n_draws: int = Field(3, ge=1, description="Times that so many pictures are drawn")
+    n_kinds: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (1, 4, 8, 16), min_length=1, description="Numbers of kinds of voxels to choose from"
+    )
+    regions: bool = Field(
+        True, description="Tell the region of each unit, where the units table has one"
+    )
+    n_draws: int = Field(6, ge=1, description="Times that so many pictures are drawn")
     in_context: InContextSection = InContextSection()
 
     def teachers(self, subject: str, subjects: tuple[str, ...]) -> tuple[str, ...]:

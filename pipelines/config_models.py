@@ -146,6 +146,16 @@ class IntegrationSection(Section):
     level: float = Field(0.05, gt=0, lt=1, description="False discovery rate over units")
 
 
+class ComparisonSection(Section):
+    """By how much an encoder predicts the same units and items better than others."""
+
+    model: Name = Field(description="Encoder that is compared")
+    baselines: tuple[Name, ...] = Field(min_length=1, description="Encoders to compare it with")
+    margin: float = Field(
+        0.02, gt=0, description="Mean difference of r that counts as no worse, stated beforehand"
+    )
+
+
 class RidgeDecoderSection(DecoderSection):
     """Ridge with an α for each target dimension."""
 

@@ -72,8 +72,28 @@ class ChannelTransformerSection(_AnyMontage, _TemporalSpatial):
     dropout: Share = Field(0.25, description="Dropout")
 
 
+class SharedFiltersSection(Section):
+    """Filters over time in closed form that people share, a linear layer each, a residual layer."""
+
+    kind: Literal["shared-filters"] = "shared-filters"
+    n_filters: int = Field(4, ge=1, description="Filters over time")
+    noise_floor: float = Field(
+        0.1, gt=0, description="White noise added before whitening, as a share of the variance"
+    )
+    n_target_axes: int = Field(
+        32, ge=1, description="Principal axes of the target that the filters are fitted to"
+    )
+    hidden_dim: int = Field(128, ge=2, description="Width of the features")
+    input_dropout: Share = Field(0.5, description="Filtered values left out of a step")
+    dropout: Share = Field(0.5, description="Dropout of the residual layer")
+
+
 Network = Annotated[
-    BrainModuleSection | EegProjectSection | TsConvSection | ChannelTransformerSection,
+    BrainModuleSection
+    | EegProjectSection
+    | TsConvSection
+    | ChannelTransformerSection
+    | SharedFiltersSection,
     Field(discriminator="kind"),
 ]
 

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from calcarine.data.digests import text_sha
 from calcarine.data.embeddings import Embeddings, write_embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
-from calcarine.encoders.embedding_models import load_embedding_model
-from calcarine.encoders.embedding_store import embed_stimuli
 from calcarine.encoders.word_counts import word_counts
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_models import EmbeddingSection
@@ -57,6 +54,12 @@ def run(config: Config, name: str) -> None:
 
 
 def _by_model(config: Config, name: str, section: EmbeddingSection, stimuli: pd.DataFrame) -> None:
+    # codes need no network, whose libraries take seconds to load
+    import torch
+
+    from calcarine.encoders.embedding_models import load_embedding_model
+    from calcarine.encoders.embedding_store import embed_stimuli
+
     assert section.input != "concepts"  # codes are made of those
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_embedding_model(section.model, section.layer, section.pooling, device)

@@ -20,13 +20,13 @@ from calcarine.encoders.band_metrics import band_scores
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
+from calcarine.pipelines.evaluate_comparisons import comparison_results
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
 from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
-from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
 from calcarine.pipelines.evaluate_sensor_phantom import sensor_phantom_results
 from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
 from calcarine.pipelines.planted_tuning import band_place_scores, tuning_scores
@@ -52,6 +52,9 @@ def run(config: Config, subject: str) -> None:
         scores += rows
         items.append(table)
     for name in config.reconstruct:
+        # networks that judge pictures take seconds to load
+        from calcarine.pipelines.evaluate_reconstructions import reconstruction_results
+
         rows, table = reconstruction_results(config, subject, name, split)
         scores += rows
         items.append(table)
@@ -65,6 +68,8 @@ def run(config: Config, subject: str) -> None:
     for name in config.few_pictures:
         responses = read_responses(layout, subject)
         scores += few_pictures_results(config, subject, name, split, responses)
+    for name in config.comparisons:
+        scores += comparison_results(config, subject, name, split, units)
     for name in config.integration:
         rows, table = integration_results(config, subject, name, split, units)
         scores += rows

@@ -55,6 +55,9 @@ def caption_results(
     tuple
         Rows of `metrics.tsv`; and the table of all captions with their tests.
     """
+    # networks that judge pictures take seconds to load
+    from calcarine.pipelines.evaluate_synthesis import synthesis_scores
+
     section = config.caption[name]
     captions = read_captions(config.layout.captions(subject, name))
     judge = load_text_judge(section.text_judge, _corpus(config, subject, section, captions))

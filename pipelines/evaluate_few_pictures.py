@@ -10,12 +10,13 @@ from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.responses import Responses
 from calcarine.data.scores import Score
 from calcarine.data.seeds import derive_seed
-from calcarine.encoders.encoding_scores import correlation, summary_interval
+from calcarine.encoders.encoding_scores import bootstrap_correlations, correlation
 from calcarine.pipelines.config import Config
 
 STAGE = "few-pictures"
 GAIN = "r_median_gain_over_ridge"
 BASELINE = "ridge"
+CONTROLS = ("mean-predictor", "others-mean")
 
 
 def few_pictures_results(
@@ -35,8 +36,9 @@ def few_pictures_results(
     list of Score
         Model `few-pictures-<name>-<method>`, protocol `<n>-pictures`: `r_median`, the median over
         units, averaged over draws of pictures, and `r_median_gain_over_ridge`, its difference from
-        that of ridge on the same pictures (paired bootstrap). `n_items` counts test items. The
-        mean predictor is a control, `few-pictures-<name>/mean-predictor`.
+        that of ridge on the same pictures. Intervals are bootstrapped over test items and draws,
+        paired. `n_items` counts test items. Controls, `few-pictures-<name>/<control>`, are the mean
+        predictor, and what other people's voxels of the same region do on average.
     """
     folder = config.layout.prediction(subject, f"few-pictures-{name}")
     found = read_predictions(folder)
@@ -45,21 +47,27 @@ def few_pictures_results(
     template = Score(
         subject, STAGE, "", "responses", "", "", split, 0, n_repeats, np.nan, chance=0.0
     )
-    draws = derive_seed(config.seed, subject, STAGE, name), config.evaluate.n_bootstrap
+    seed = derive_seed(config.seed, subject, STAGE, name)
     rows = []
     for n_pictures in dict.fromkeys(found.items["n_pictures"]):
-        own = dict(_by_method(found, int(n_pictures)))
-        for method, (measured, predicted) in own.items():
-            is_control = method == "mean-predictor"
+        own = {
+            method: (pair[0].shape[1], *_medians(pair, seed, config.evaluate.n_bootstrap))
+            for method, pair in _by_method(found, int(n_pictures))
+        }
+        for method, (n_items, median, drawn) in own.items():
+            control = method in CONTROLS
             row = replace(
                 template,
-                model=f"few-pictures-{name}{'/' if is_control else '-'}{method}",
+                model=f"few-pictures-{name}{'/' if control else '-'}{method}",
                 protocol=f"{n_pictures}-pictures",
-                n_items=measured.shape[1],
+                n_items=n_items,
             )
-            rows.append(_level(row, measured, predicted, float(np.nanmedian(ceiling)), draws))
-            if not is_control and method != BASELINE:
-                rows.append(_gain(row, measured, predicted, own[BASELINE][1], draws))
+            level = replace(row, metric="r_median", ceiling=float(np.nanmedian(ceiling)))
+            rows.append(_with_interval(level, median, drawn))
+            if not control and method != BASELINE:
+                _, other, other_drawn = own[BASELINE]
+                gain = replace(row, metric=GAIN)
+                rows.append(_with_interval(gain, median - other, drawn - other_drawn))
     return rows
 
 
@@ -81,53 +89,26 @@ def _by_method(
         )
 
 
-def _level(
-    row: Score,
-    measured: np.ndarray,
-    predicted: np.ndarray,
-    ceiling: float,
-    draws: tuple[int, int],
-) -> Score:
-    n_draws = len(measured)
+def _medians(
+    pair: tuple[np.ndarray, np.ndarray], seed: int, n_bootstrap: int
+) -> tuple[float, np.ndarray]:
+    """Take the median over units, mean over draws: as measured, and in each bootstrap sample.
 
-    def mean_of_medians(r: np.ndarray) -> np.ndarray:
-        return _medians(r, n_draws).mean(axis=1)
-
-    pair = _side_by_side(measured), _side_by_side(predicted)
-    low, high = summary_interval(*pair, mean_of_medians, *draws)
-    value = float(mean_of_medians(correlation(*pair)[None])[0])
-    return replace(
-        row, metric="r_median", value=value, ci_low=float(low), ci_high=float(high), ceiling=ceiling
-    )
-
-
-def _gain(
-    row: Score,
-    measured: np.ndarray,
-    predicted: np.ndarray,
-    baseline: np.ndarray,
-    draws: tuple[int, int],
-) -> Score:
-    n_draws = len(measured)
-
-    def difference(r: np.ndarray) -> np.ndarray:
-        medians = _medians(r, 2 * n_draws)
-        return medians[:, :n_draws].mean(axis=1) - medians[:, n_draws:].mean(axis=1)
-
-    twice = np.concatenate([measured, measured]), np.concatenate([predicted, baseline])
-    pair = _side_by_side(twice[0]), _side_by_side(twice[1])
-    low, high = summary_interval(*pair, difference, *draws)
-    value = float(difference(correlation(*pair)[None])[0])
-    return replace(row, metric=GAIN, value=value, ci_low=float(low), ci_high=float(high))
+    A sample draws test items and draws of training pictures, both with replacement, and the same
+    ones for every method, so that differences of methods are paired.
+    """
+    medians, drawn = [], []
+    for measured, predicted in zip(*pair, strict=True):
+        r = correlation(measured, predicted)
+        known = np.isfinite(r)
+        medians.append(float(np.median(r[known])))
+        samples = bootstrap_correlations(measured[:, known], predicted[:, known], seed, n_bootstrap)
+        drawn.append(np.nanmedian(samples, axis=1))
+    rng = np.random.default_rng(derive_seed(seed, "draws"))
+    chosen = rng.integers(0, len(drawn), (n_bootstrap, len(drawn)))
+    return float(np.mean(medians)), np.take_along_axis(np.stack(drawn, axis=1), chosen, 1).mean(1)
 
 
-def _side_by_side(values: np.ndarray) -> np.ndarray:
-    """Lay draws beside each other as units: (n_items, n_draws × n_units)."""
-    return np.concatenate(list(values), axis=1)
-
-
-def _medians(r: np.ndarray, n_draws: int) -> np.ndarray:
-    """Take the median over units of each draw: (n, n_draws × n_units) to (n, n_draws)."""
-    by_draw = r.reshape(len(r), n_draws, -1)
-    known = np.isfinite(by_draw).any(axis=(0, 1))
-    return np.asarray(np.nanmedian(by_draw[:, :, known], axis=2))
+def _with_interval(row: Score, value: float, drawn: np.ndarray) -> Score:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return replace(row, value=value, ci_low=float(low), ci_high=float(high))

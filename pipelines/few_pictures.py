@@ -17,11 +17,13 @@ from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.few_pictures.empirical_bayes import LinearVoxels, empirical_bayes_ridge
-from calcarine.encoders.few_pictures.in_context import InContextEncoder, Person
+from calcarine.encoders.few_pictures.in_context import InContextEncoder
 from calcarine.encoders.few_pictures.in_context_network import InContextShape
+from calcarine.encoders.few_pictures.in_context_tasks import Person
+from calcarine.encoders.few_pictures.weight_mixture import mixture_weights
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.config_few_pictures import FewPicturesSection, InContextSection
+from calcarine.pipelines.config_few_pictures import FewPicturesSection
 from calcarine.pipelines.encode import data_set_fields, usual_repeats
 from calcarine.pipelines.training_plans import training_plan
 
@@ -54,10 +56,10 @@ def run(config: Config, subject: str, name: str) -> None:
     seed = derive_seed(config.seed, subject, "few-pictures", name)
     folder = config.layout.model(subject, f"in-context-{name}")
     work = folder.parent / f".{folder.name}.training"
-    encoder = _encoder(section.in_context, section.counts, derive_seed(seed, "in context"), work)
-    people = [_subject_data(config, s, embeddings) for s in teachers]
+    encoder = _encoder(section, derive_seed(seed, "in context"), work)
+    people = [_subject_data(config, s, embeddings, section.regions) for s in teachers]
     encoder.fit([_person(own) for own in people])
-    own = _subject_data(config, subject, embeddings)
+    own = _subject_data(config, subject, embeddings, section.regions)
     predictions = _predict(own, section, encoder, f"few-pictures-{name}", seed)
     card = {
         **data_set_fields(config),
@@ -70,12 +72,11 @@ def run(config: Config, subject: str, name: str) -> None:
     remove_checkpoint(work)
 
 
-def _encoder(
-    section: InContextSection, counts: tuple[int, ...], seed: int, checkpoint: Path
-) -> InContextEncoder:
-    shape = InContextShape(section.width, section.n_blocks, section.n_heads, section.dropout)
-    plan = training_plan(section, seed)
-    return InContextEncoder(shape, plan, (min(counts), max(counts)), checkpoint)
+def _encoder(section: FewPicturesSection, seed: int, checkpoint: Path) -> InContextEncoder:
+    own = section.in_context
+    shape = InContextShape(own.width, own.n_blocks, own.n_heads, own.dropout)
+    counts = min(section.counts), max(section.counts)
+    return InContextEncoder(shape, training_plan(own, seed), counts, checkpoint, section.n_kinds)
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,12 @@ class _SubjectData:
     values: np.ndarray
     features: np.ndarray
     fold: Fold
+    regions: np.ndarray | None
 
 
-def _subject_data(config: Config, subject: str, embeddings: Embeddings) -> _SubjectData:
+def _subject_data(
+    config: Config, subject: str, embeddings: Embeddings, with_regions: bool
+) -> _SubjectData:
     responses: Responses = read_responses(config.layout, subject)
     found = folds(responses.trials)
     if len(found) != 1 or responses.values.ndim != 2:
@@ -100,7 +104,9 @@ def _subject_data(config: Config, subject: str, embeddings: Embeddings) -> _Subj
         )
     rows = embeddings.rows(responses.trials["stimulus_id"])
     features = np.asarray(embeddings.flat[rows], dtype=np.float32)
-    return _SubjectData(subject, responses.trials, responses.values, features, found[0])
+    told = with_regions and "roi" in responses.units
+    regions = responses.units["roi"].astype(str).to_numpy() if told else None
+    return _SubjectData(subject, responses.trials, responses.values, features, found[0], regions)
 
 
 def _person(own: _SubjectData) -> Person:
@@ -111,34 +117,61 @@ def _person(own: _SubjectData) -> Person:
     z = Standardizer.fit(values, sessions).transform(values, sessions)
     known = np.isfinite(own.features[rows]).all(axis=1)
     held = np.isin(rows, own.fold.validation)
-    return Person(own.features[rows][known], z[known], held[known])
+    return Person(own.features[rows][known], z[known], held[known], own.regions)
 
 
-def _mean(features: np.ndarray, targets: np.ndarray, encoder: InContextEncoder) -> LinearVoxels:
-    size = features.shape[1], targets.shape[1]
-    return LinearVoxels(np.zeros(size, dtype=np.float32), np.zeros(size[1], dtype=np.float32))
+@dataclass(frozen=True)
+class _Shown:
+    """What a method is told of the subject: few pictures, responses to them, regions of units."""
+
+    features: np.ndarray
+    targets: np.ndarray
+    regions: np.ndarray | None
 
 
-def _ridge(features: np.ndarray, targets: np.ndarray, encoder: InContextEncoder) -> LinearVoxels:
-    n_folds = min(_N_FOLDS, len(features) // 2)
-    found = solve_ridge(features, targets, np.arange(len(features)), n_folds=n_folds)
+def _linear(weights: np.ndarray) -> LinearVoxels:
+    """Take weights with the intercept last."""
+    return LinearVoxels(weights[:-1].astype(np.float32), weights[-1].astype(np.float32))
+
+
+def _mean(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return _linear(np.zeros((own.features.shape[1] + 1, own.targets.shape[1])))
+
+
+def _others(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return _linear(encoder.mixture_.mean_weights(own.regions, own.targets.shape[1]))
+
+
+def _ridge(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    n_pictures = len(own.features)
+    n_folds = min(_N_FOLDS, n_pictures // 2)
+    found = solve_ridge(own.features, own.targets, np.arange(n_pictures), n_folds=n_folds)
     return LinearVoxels(found.coef, found.intercept)
 
 
-def _bayes(features: np.ndarray, targets: np.ndarray, encoder: InContextEncoder) -> LinearVoxels:
-    return empirical_bayes_ridge(features, targets, encoder.prior_)
+def _bayes(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return empirical_bayes_ridge(own.features, own.targets, encoder.prior_)
 
 
-def _in_context(
-    features: np.ndarray, targets: np.ndarray, encoder: InContextEncoder
-) -> LinearVoxels:
-    return encoder.read(features, targets)
+def _kinds(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return _linear(mixture_weights(own.features, own.targets, encoder.mixture_))
 
 
-METHODS: dict[str, Callable[[np.ndarray, np.ndarray, InContextEncoder], LinearVoxels]] = {
+def _regions(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return _linear(mixture_weights(own.features, own.targets, encoder.mixture_, own.regions))
+
+
+def _in_context(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
+    return encoder.read(own.features, own.targets, own.regions)
+
+
+METHODS: dict[str, Callable[[_Shown, InContextEncoder], LinearVoxels]] = {
     "mean-predictor": _mean,
+    "others-mean": _others,
     "ridge": _ridge,
     "empirical-bayes": _bayes,
+    "empirical-bayes-kinds": _kinds,
+    "empirical-bayes-regions": _regions,
     "in-context": _in_context,
 }
 """From pictures, responses and what was learned from others to weights."""
@@ -192,11 +225,12 @@ def _fitted(
             chosen = np.sort(order[:n_pictures])
             values = np.asarray(own.values[chosen])
             targets = Standardizer.fit(values).transform(values)
+            shown = _Shown(own.features[chosen], targets, own.regions)
             for name, method in METHODS.items():
                 labels: dict[str, str | int] = {
                     "method": name, "n_pictures": n_pictures, "draw": draw,
                 }  # fmt: skip
-                yield labels, method(own.features[chosen], targets, encoder)
+                yield labels, method(shown, encoder)
 
 
 def _test_items(own: _SubjectData) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:

@@ -14,11 +14,7 @@ from calcarine.data.betas.ready_betas import (
     betas_trials,
     write_betas,
 )
-from calcarine.data.block_averages import BlockModel
 from calcarine.data.dissimilarities import read_dissimilarities
-from calcarine.data.fmri import prepare_fmri, response_window_s
-from calcarine.data.fmri_trials import FmriReading, read_fmri_trials
-from calcarine.data.glm import GlmModel
 from calcarine.data.meeg.prepare import prepare_meeg
 from calcarine.data.meeg.prepare import response_window_s as meeg_window_s
 from calcarine.data.meeg.ready_epochs import read_epochs
@@ -28,9 +24,8 @@ from calcarine.data.responses import Responses, write_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import hold_out, leave_one_out
 from calcarine.data.stimuli import read_stimuli, stimulus_shas
-from calcarine.pipelines.betas import open_betas
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.config_data import FmriRecording, GlmResponses, SplitSection
+from calcarine.pipelines.config_data import SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
 from calcarine.pipelines.data_links import check_data_set_links
 from calcarine.pipelines.input_hashes import write_input_hashes
@@ -68,44 +63,14 @@ SCHEMES: dict[str, Callable[[pd.DataFrame, SplitSection, int], pd.DataFrame]] = 
 }
 
 
-def fmri_reading(config: Config, subject: str) -> FmriReading:
-    """Say what to read of a subject, from the configuration."""
-    recording = config.recording
-    assert isinstance(recording, FmriRecording)
-    responses: GlmModel | BlockModel
-    section = recording.responses
-    if isinstance(section, GlmResponses):
-        responses = GlmModel(
-            section.method, section.hrf, section.drift, section.high_pass_hz, section.noise_model
-        )
-    else:
-        responses = BlockModel(
-            section.average,
-            section.shift_s,
-            section.detrend,
-            section.standardize,
-            section.include_rest,
-        )
-    return FmriReading(
-        bids=config.bids,
-        subject=subject,
-        task=recording.task,
-        stimuli=config.stimuli,
-        responses=responses,
-        derivatives=recording.derivatives,
-        space=recording.space,
-        sessions=recording.sessions,
-        runs=recording.runs,
-        mask=recording.mask,
-        rois=recording.rois,
-        confounds=recording.confounds,
-        stimulus_column=recording.stimulus_column,
-        ignore_trial_types=recording.ignore_trial_types,
-        smoothing_fwhm_mm=recording.smoothing_fwhm_mm,
-    )
+# What reads one modality is imported where it is used: libraries of the others take seconds.
 
 
 def _prepare_fmri(config: Config, subject: str) -> None:
+    from calcarine.data.fmri import prepare_fmri, response_window_s
+    from calcarine.data.fmri_trials import read_fmri_trials
+    from calcarine.pipelines.fmri_reading import fmri_reading
+
     reading = fmri_reading(config, subject)
     runs, trials = read_fmri_trials(reading)
     trials = declare_split(trials, config.split, config.seed)
@@ -157,6 +122,8 @@ def _write(config: Config, subject: str, responses: Responses, quality: dict[str
 
 
 def _prepare_betas(config: Config, subject: str) -> None:
+    from calcarine.pipelines.betas import open_betas
+
     found = open_betas(config, subject)
     trials = declare_split(betas_trials(found, subject, config.stimuli), config.split, config.seed)
     check_before_reading(config, trials, BETAS_WINDOW_S, [])

@@ -4,6 +4,7 @@ from calcarine.data.atomic import new_folder, write_text
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.page import Figure, Section, render
 from calcarine.pipelines.provenance import write_provenance
+from calcarine.pipelines.sections.comparisons import comparisons
 from calcarine.pipelines.sections.decoding import decoding
 from calcarine.pipelines.sections.encoding import encoding
 from calcarine.pipelines.sections.failures import failures
@@ -25,6 +26,7 @@ SECTIONS = (
     summary,
     quality,
     encoding,
+    comparisons,
     few_pictures,
     geometry,
     integration,

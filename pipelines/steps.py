@@ -75,7 +75,7 @@ STEPS: dict[str, Step] = {
     "evaluate": Step(
         "evaluate",
         ("subject",),
-        ("source", "scaling", *_TABLES[1:], "integration", "evaluate", "seed"),
+        ("source", "scaling", *_TABLES[1:], "integration", "comparisons", "evaluate", "seed"),
     ),
     "evaluate-group": Step("evaluate_group", (), ("geometry", "evaluate", "subjects", "seed")),
     "report": Step("report", ("subject",), _SCIENCE),

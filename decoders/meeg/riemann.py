@@ -16,7 +16,6 @@ from calcarine.decoders.decoding_trials import (
     only_subject,
 )
 from calcarine.decoders.meeg.extras import needed
-from calcarine.encoders.ridge.estimators import RidgeCV
 
 Covariance = Literal["erp", "spatial"]
 
@@ -45,6 +44,9 @@ class _TangentRidge:
         """
         self.filters_ = np.asarray(filters, dtype=np.float32)
         self.templates_ = np.asarray(templates, dtype=np.float32)
+        # scikit-learn takes a second
+        from calcarine.encoders.ridge.estimators import RidgeCV
+
         covariances = self._covariances(data.responses)
         self.reference_ = needed("pyriemann.geometry.mean").mean_riemann(covariances)
         n_groups = len(np.unique(data.groups))

@@ -15,6 +15,8 @@ from calcarine.data.time_windows import Window
 from calcarine.decoders.category_metrics import category_metrics
 from calcarine.decoders.item_metrics import ItemMetric
 from calcarine.decoders.meeg.latency import (
+    ONSET_S,
+    corrected_p,
     onset_latency,
     peak_latency,
     share_above_before_onset,
@@ -26,6 +28,9 @@ STAGE = "over-time"
 # the last of the list leads: it uses every rank, and does not depend on the size of the gallery
 EMBEDDING_METRICS = ("brain_to_image_top1_centred", "brain_to_image_dprime_centred")
 CATEGORY_METRICS = ("accuracy", "balanced_accuracy")
+CORRECTED = "share_above_chance_before_onset_corrected"
+LEVEL = 0.05  # of the corrected test: one window or more, in a recording without a signal
+_NO_WINDOW = "not computed: no window lies before onset"
 PROTOCOLS = {"growing": "calcarine-onset-locked", "full": "calcarine-full-window"}
 
 
@@ -80,7 +85,8 @@ def time_scores(
     -------
     tuple
         Rows of `metrics.tsv`: `peak_latency_s`, `onset_latency_s` and
-        `share_above_chance_before_onset` of the sliding windows, and the scores of the longest
+        `share_above_chance_before_onset` (plain, and corrected for the number of windows) of the
+        sliding windows, and the scores of the longest
         window from stimulus onset and of the full one, under protocols of their own; and one row a
         window for `over_time.tsv`.
     """
@@ -233,8 +239,36 @@ def _latencies(slides: list[_Part], scoring: TimeScoring) -> list[Score]:
             n_items=n_before,
             value=share,
             chance=0.025,
-            note="windows whose 95 % interval lies above chance"
+            note="windows whose 95 % interval lies above chance, not corrected for their number"
             if n_before
-            else "not computed: no window lies before onset",
+            else _NO_WINDOW,
         ),
+        _corrected(values, slides, template, seed, scoring.n_draws),
     ]
+
+
+def _corrected(
+    values: np.ndarray, slides: list[_Part], template: Score, seed: int, n_draws: int
+) -> Score:
+    """Test all windows before onset together."""
+    before = [i for i, p in enumerate(slides) if p.tested.stop_s <= ONSET_S]
+    row = replace(template, metric=CORRECTED, n_items=len(before), chance=LEVEL)
+    if not before:
+        return replace(row, note=_NO_WINDOW)
+    leading = slides[0].metrics[-1]
+    sign = _sign(leading)
+    p = corrected_p(
+        values[before],
+        leading.chance,
+        seed,
+        n_draws,
+        slides[0].clusters,
+        lambda mean: leading.convert(sign * mean),
+    )
+    if not np.isfinite(p).all():
+        return replace(row, note="not computed: fewer than two items, or folds")
+    note = (
+        f"windows above chance at p ≤ {LEVEL:g} after correction for {len(before)} windows "
+        f"(largest statistic, bootstrap over items); smallest corrected p {p.min():.3f}"
+    )
+    return replace(row, value=float((p <= LEVEL).mean()), note=note)

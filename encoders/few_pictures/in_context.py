@@ -2,31 +2,27 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from calcarine import __version__
 from calcarine.data.digests import array_sha, text_sha
 from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.seeds import derive_seed
-from calcarine.encoders.few_pictures.empirical_bayes import (
-    LinearVoxels,
-    posterior_in_axes,
-    posterior_weights,
-)
+from calcarine.encoders.few_pictures.empirical_bayes import LinearVoxels
 from calcarine.encoders.few_pictures.in_context_network import InContextNetwork, InContextShape
+from calcarine.encoders.few_pictures.in_context_tasks import Person, Tasks
+from calcarine.encoders.few_pictures.mixture_fit import N_KINDS, fit_weight_mixture
+from calcarine.encoders.few_pictures.weight_mixture import WeightMixture, mixture_weights
 from calcarine.encoders.few_pictures.weight_prior import (
-    VoxelPosteriors,
     WeightPrior,
     fit_weight_prior,
-    voxel_posteriors,
     with_constant,
 )
 from calcarine.encoders.network_weights import fill_network, weight_arrays
@@ -38,30 +34,11 @@ _VOXELS_AT_A_TIME = 128
 _VALIDATION_COUNTS = (10, 30, 100, 300)
 
 
-@dataclass(frozen=True)
-class Person:
-    """What one person of the training set has seen and answered.
-
-    Attributes
-    ----------
-    features
-        Embedding of each trial's stimulus, shape (n_trials, n_features).
-    responses
-        Standardised, shape (n_trials, n_units).
-    is_validation
-        Trials that choose the epoch, bool, shape (n_trials,).
-    """
-
-    features: np.ndarray
-    responses: np.ndarray
-    is_validation: np.ndarray
-
-
 class InContextEncoder:
     """Write voxels' weights from few pictures, without training on the person.
 
-    It works in the axes of an empirical-Bayes prior and begins from that prior's posterior mean,
-    so that what it learns is what a normal distribution of weights does not know: kinds of voxels.
+    It begins from the posterior mean of a mixture of kinds of voxels, in the axes of their common
+    normal distribution, so that what it learns is what that mixture does not know.
     It trains on simulated voxels: weights that a person's trials leave possible, pictures that the
     person saw, new noise each time. The measured responses themselves are few and mostly noise;
     they choose the epoch.
@@ -76,11 +53,15 @@ class InContextEncoder:
         Fewest and most pictures that it is trained for.
     checkpoint
         Folder from which an interrupted training goes on.
+    n_kinds
+        Numbers of kinds of voxels to choose from.
 
     Attributes
     ----------
     prior_
         Of the training people's voxels.
+    mixture_
+        Kinds of them.
     network_
         The trained network.
     history_
@@ -93,9 +74,11 @@ class InContextEncoder:
         plan: TrainingPlan,
         counts: tuple[int, int] = (10, 300),
         checkpoint: Path | None = None,
+        n_kinds: Sequence[int] = N_KINDS,
     ) -> None:
         self.shape, self.plan, self.counts = shape, plan, counts
         self.checkpoint = checkpoint
+        self.n_kinds = tuple(n_kinds)
 
     def fit(self, people: Sequence[Person]) -> Self:
         """Learn from the voxels of people.
@@ -119,8 +102,11 @@ class InContextEncoder:
                 )
         chosen = [(p.features[~p.is_validation], p.responses[~p.is_validation]) for p in people]
         self.prior_ = fit_weight_prior(chosen)
+        regions = [person.regions for person in people]
+        seed = derive_seed(self.plan.seed, "kinds")
+        self.mixture_ = fit_weight_mixture(chosen, regions, self.n_kinds, seed)
         self.network_ = self._make(len(self.prior_.mean))
-        tasks = [_Tasks.of(person, self.prior_) for person in people]
+        tasks = [Tasks.of(person, self.prior_, self.mixture_) for person in people]
         owner = np.repeat(np.arange(len(tasks)), [t.residual.shape[1] for t in tasks])
         voxel = np.concatenate([np.arange(t.residual.shape[1]) for t in tasks])
 
@@ -153,10 +139,11 @@ class InContextEncoder:
 
     def _key(self, people: Sequence[Person]) -> str:
         arrays = [np.asarray(a) for p in people for a in (p.features, p.responses, p.is_validation)]
-        told = json.dumps([asdict(self.shape), asdict(self.plan), self.counts])
+        arrays += [np.asarray(p.regions, dtype=str) for p in people if p.regions is not None]
+        told = json.dumps([asdict(self.shape), asdict(self.plan), self.counts, self.n_kinds])
         return text_sha("\n".join([told, *(array_sha(a) for a in arrays)]))
 
-    def _loss(self, task: "_Tasks", voxels: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def _loss(self, task: "Tasks", voxels: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Squared error of each voxel on pictures that are not in its context."""
         fewest, most = self.counts
         most = min(most, len(task.train) - 2)
@@ -166,19 +153,23 @@ class InContextEncoder:
         weights = task.posteriors.draw(voxels, rng)
         signal = task.design @ weights
         noise = np.sqrt(task.posteriors.noise[voxels]) * rng.standard_normal(signal.shape)
-        return task.error(self.network_, shown, asked, signal + noise, signal)
+        return task.error(self.network_, shown, asked, voxels, signal + noise, signal)
 
-    def _held_out(self, task: "_Tasks") -> float:
+    def _held_out(self, task: "Tasks") -> float:
         """Error on measured validation trials, with the same contexts in every epoch."""
         rng = np.random.default_rng(derive_seed(self.plan.seed, "validation"))
         voxels = rng.permutation(task.residual.shape[1])[:_VOXELS_AT_A_TIME]
         measured = task.residual[:, voxels]
         counts = [n for n in _VALIDATION_COUNTS if n <= len(task.train)]
         contexts = [rng.permutation(task.train)[:n] for n in counts]
-        errors = [task.error(self.network_, c, task.held, measured, measured) for c in contexts]
+        errors = [
+            task.error(self.network_, c, task.held, voxels, measured, measured) for c in contexts
+        ]
         return float(np.mean([float(error.mean()) for error in errors]))
 
-    def read(self, features: np.ndarray, targets: np.ndarray) -> LinearVoxels:
+    def read(
+        self, features: np.ndarray, targets: np.ndarray, regions: np.ndarray | None = None
+    ) -> LinearVoxels:
         """Give the weights of voxels that were never trained on.
 
         Parameters
@@ -187,8 +178,11 @@ class InContextEncoder:
             Embeddings of the pictures, shape (n_pictures, n_features).
         targets
             Standardised responses, shape (n_pictures, n_units).
+        regions
+            Name of each unit's region, shape (n_units,), where it is known.
         """
-        start = posterior_weights(features, targets, self.prior_).T
+        begin = mixture_weights(features, targets, self.mixture_, regions)
+        start = self.prior_.in_axes(begin).T
         own = with_constant(features) @ self.prior_.factor
         residual = targets.T - with_constant(features) @ self.prior_.mean
         network = self.network_.double().eval()
@@ -210,6 +204,8 @@ class InContextEncoder:
             "shape": asdict(self.shape),
             "plan": asdict(self.plan),
             "counts": list(self.counts),
+            "n_kinds": list(self.n_kinds),
+            "regions": list(self.mixture_.regions),
             "history": asdict(self.history_),
             "version": __version__,
         }
@@ -218,6 +214,7 @@ class InContextEncoder:
         tensors |= {
             "prior.mean": prior.mean, "prior.factor": prior.factor, "prior.noise": prior.noise,
         }  # fmt: skip
+        tensors |= self.mixture_.arrays()
         known = {
             "units": "any; weights are written for the voxels that it is shown",
             "target": "responses",
@@ -239,49 +236,16 @@ class InContextEncoder:
         config, tensors = read_model(folder, KIND)
         fewest, most = config["counts"]
         shape, plan = InContextShape(**config["shape"]), TrainingPlan(**config["plan"])
-        encoder = cls(shape, plan, (fewest, most))
+        encoder = cls(shape, plan, (fewest, most), n_kinds=config.get("n_kinds", (1,)))
         parts = (tensors[f"prior.{name}"] for name in ("mean", "factor", "noise"))
         encoder.prior_ = WeightPrior(*parts)
+        # folders that were written before there were kinds hold the common distribution alone
+        encoder.mixture_ = (
+            WeightMixture.from_arrays(tensors, config["regions"])
+            if "kinds.shares" in tensors
+            else WeightMixture.of(encoder.prior_)
+        )
         encoder.history_ = History(**config["history"])
         encoder.network_ = encoder._make(len(encoder.prior_.mean))
         fill_network(encoder.network_, tensors)
         return encoder
-
-
-@dataclass(frozen=True)
-class _Tasks:
-    """One person's voxels in the axes of the prior."""
-
-    design: np.ndarray
-    residual: np.ndarray
-    posteriors: VoxelPosteriors
-    noise: np.ndarray
-    train: np.ndarray
-    held: np.ndarray
-
-    @classmethod
-    def of(cls, person: Person, prior: WeightPrior) -> "_Tasks":
-        x = with_constant(person.features)
-        train, held = np.flatnonzero(~person.is_validation), np.flatnonzero(person.is_validation)
-        known = voxel_posteriors(person.features[train], person.responses[train], prior)
-        residual = person.responses - (x @ prior.mean)[:, None]
-        return cls(x @ prior.factor, residual, known, prior.noise, train, held)
-
-    def error(
-        self,
-        network: InContextNetwork,
-        shown: np.ndarray,
-        asked: np.ndarray,
-        responses: np.ndarray,
-        truth: np.ndarray,
-    ) -> Tensor:
-        """Mean squared error of each voxel on the pictures `asked`, shape (n_voxels,)."""
-        start = posterior_in_axes(self.design[shown], responses[shown], self.noise)
-        context, queries = _single(self.design[shown]), _single(self.design[asked])
-        weights = network(context, _single(responses[shown].T), _single(start.T))
-        wanted = _single(truth[asked])
-        return functional.mse_loss(queries @ weights.T, wanted, reduction="none").mean(dim=0)
-
-
-def _single(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from calcarine.encoders.networks.tokens import grid_places, grid_side
 
@@ -129,12 +128,19 @@ class SpatialTransformerReadOut(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens, (n, n_tokens, n_channels), to responses, (n, n_units)."""
+        # channels first, for all tokens: a product, where sampling every channel would be a walk
+        values = tokens @ self.channel.T
+        return (self.fields(tokens) * values).sum(dim=1) + self.bias
+
+    def fields(self, tokens: Tensor) -> Tensor:
+        """Give the bilinear weight of every token for every unit, shape (n, n_tokens, n_units)."""
         side = grid_side(tokens.shape[1])
-        maps = tokens.transpose(1, 2).unflatten(2, (side, side))
-        seen = functional.grid_sample(
-            maps, self.centres(tokens)[:, :, None], align_corners=False, padding_mode="border"
-        )[..., 0]
-        return torch.einsum("ncu,uc->nu", seen, self.channel) + self.bias
+        # places in units of tokens, the middle of the first one at 0
+        place = ((self.centres(tokens) + 1) * side / 2 - 0.5).clamp(0, side - 1)
+        steps = torch.arange(side, dtype=tokens.dtype, device=tokens.device)
+        near = (1 - (place[:, None] - steps[None, :, None, None]).abs()).clamp(min=0)
+        across, down = near.unbind(dim=-1)
+        return (down[:, :, None] * across[:, None]).flatten(1, 2)
 
 
 READ_OUTS: dict[str, Callable[[int, int, int], nn.Module]] = {

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from calcarine.encoders.ridge.bands import Bands
 from calcarine.encoders.ridge.chunk_solver import alpha_grid
@@ -222,6 +221,8 @@ def _gather(proposed: np.ndarray, seed: int) -> np.ndarray:
     logs = np.log(shares / shares.sum(axis=1, keepdims=True))
     different = np.unique(np.round(logs, 6), axis=0)
     if len(different) > _N_PROPOSALS:
+        from sklearn.cluster import KMeans  # takes a second
+
         different = KMeans(_N_PROPOSALS, n_init=1, random_state=seed).fit(logs).cluster_centers_
     shares = np.exp(different)
     return shares / shares.sum(axis=1, keepdims=True)

@@ -93,6 +93,9 @@ _NETWORKS = {
     "eeg-project": "a linear projection with a residual layer",
     "ts-conv": "convolutions over time, then over channels",
     "channel-transformer": "a transformer over channels, then convolutions",
+    "shared-filters": "filters over time in closed form that people share (noise whitened over "
+    "time, leading courses that the target explains), then a linear layer for each subject and a "
+    "residual layer",
 }
 _CONTRASTS = {
     "info-nce": "a contrastive loss [clip]",

@@ -24,7 +24,11 @@ def few_pictures(record: SubjectRecord) -> Section | None:
                 f"{name}: sub-{record.subject} is encoded from {section.embedding} by as few "
                 f"pictures as the table says. Empirical Bayes and the in-context encoder have "
                 f"learned from sub-{', sub-'.join(teachers)} how voxels' weights are distributed, "
-                "and were not trained on this subject; ridge and the mean know its pictures alone."
+                "and were not trained on this subject; ridge and the mean know its pictures alone. "
+                "Empirical Bayes assumes one normal distribution, -kinds a mixture of several, and "
+                "-regions and the in-context encoder also the region that each unit lies in. "
+                "Others-mean, a control, is what others' voxels of that region do on average: it "
+                "knows no picture of this subject."
             ),
             Figures([_curves(name, rows)]),
             _table(name, rows),
@@ -51,7 +55,7 @@ def _curves(name: str, rows: pd.DataFrame) -> Figure:
     png = repeat_curve(curves, 0.0, title, "r_median", "training pictures")
     caption = (
         "Median over units of the correlation with responses to test stimuli, averaged over draws "
-        "of training pictures; bands are 95 % intervals over test stimuli. The mean predictor "
+        "of training pictures; bands are 95 % intervals over both. The mean predictor "
         "stands at 0."
     )
     return Figure(f"few_pictures_{name}", png, caption, "r over the number of training pictures.")

@@ -56,6 +56,7 @@ WORDS: dict[str, str] = {
     "peak_latency_s": "time after onset at which the score is highest, in seconds",
     "onset_latency_s": "time of the first of two windows in a row above chance, in seconds",
     "share_above_chance_before_onset": "share of windows before onset that lie above chance",
+    "share_above_chance_before_onset_corrected": "the same, corrected for the number of windows",
     "pixcorr": "correlation of pixels",
     "ssim_2d": "structural similarity (two-dimensional window)",
     "ssim_1d_columns": "structural similarity (columns as channels, as older code computed it)",

@@ -14,7 +14,12 @@ from calcarine.pipelines.subject_record import SubjectRecord
 # as in the time metrics, the one that uses all ranks leads; fixed before any value was seen
 _LEADING = ("brain_to_image_dprime_centred", "balanced_accuracy")
 _PLANTED = ("peak_latency_error_s",)
-_LATENCIES = ("peak_latency_s", "onset_latency_s", "share_above_chance_before_onset")
+_LATENCIES = (
+    "peak_latency_s",
+    "onset_latency_s",
+    "share_above_chance_before_onset",
+    "share_above_chance_before_onset_corrected",
+)
 
 
 def over_time(record: SubjectRecord) -> Section | None:
@@ -104,7 +109,8 @@ def _decoders(table: pd.DataFrame) -> list[Figure]:
             f"{in_words(str(metric)).capitalize()}, in windows of {number(width)} s, {repeats} "
             f"repeats averaged, {int(rows['n_items'].iloc[0])} items; 95 % intervals; grey: the "
             "same with responses of other trials. Intervals are of single windows: of 40 windows "
-            "without any information one lies above chance."
+            "without any information one lies above chance. The table below also tests the windows "
+            "before onset together, corrected for their number."
         )
         figures.append(Figure(f"decoding_over_time_{metric}", png, caption, "Decoding over time."))
     return figures

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.encoding_scores import correlation
@@ -92,6 +95,18 @@ def test_saved_and_loaded_it_is_the_same(fitted, tmp_path, rng):
     rows = rng.normal(size=(7, 10)).astype(np.float32)
     np.testing.assert_array_equal(found.predict(rows), fitted.predict(rows))
     assert found.units_sha == fitted.units_sha
+
+
+def test_a_folder_of_before_captions_were_predicted_can_be_loaded(fitted, tmp_path, rng):
+    folder = tmp_path / "encoder"
+    fitted.axes_ = replace(fitted.axes_, told=np.zeros_like(fitted.axes_.told))
+    fitted.save(folder, CARD)
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["axes.told"]
+    save_file(tensors, weights)
+    rows = rng.normal(size=(7, 10)).astype(np.float32)
+    np.testing.assert_array_equal(load_pretrained(folder).predict(rows), fitted.predict(rows))
 
 
 def test_three_embeddings_are_refused(rng):

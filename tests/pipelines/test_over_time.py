@@ -45,6 +45,9 @@ def test_before_onset_there_is_nothing(tree):
     assert share.n_items == len(before) == 4
     assert share.value == np.mean([r.ci_low > 0 for r in before])
     assert share.value <= 0.25
+    corrected = named(scores, "share_above_chance_before_onset_corrected")
+    assert (corrected.value, corrected.n_items, corrected.chance) == (0, 4, 0.05)
+    assert "correction for 4 windows (largest statistic" in corrected.note
     assert named(scores, "onset_latency_s").value > 0
 
 

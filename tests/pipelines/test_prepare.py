@@ -11,6 +11,7 @@ from calcarine.data.fmri_check import find_problems
 from calcarine.data.responses import read_responses
 from calcarine.pipelines import prepare
 from calcarine.pipelines.config import parse_config
+from calcarine.pipelines.fmri_reading import fmri_reading
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_what_was_made_survives_a_failing_run(config):
 def test_check_and_step_name_the_same_problem(config, name):
     damage, message = BREAKS[name]
     damage(config)
-    problems, trials = find_problems(prepare.fmri_reading(config, "01"))
+    problems, trials = find_problems(fmri_reading(config, "01"))
     assert trials is None
     assert len(problems) == 1
     assert re.search(message, problems[0])
@@ -103,12 +104,12 @@ def test_check_and_step_name_the_same_problem(config, name):
 def test_check_lists_all_problems_at_once(config):
     for name in ("truncated", "voxel", "picture", "events"):
         BREAKS[name][0](config)
-    problems, _ = find_problems(prepare.fmri_reading(config, "01"))
+    problems, _ = find_problems(fmri_reading(config, "01"))
     assert len(problems) == 4
 
 
 def test_check_finds_nothing_wrong_with_good_data(config):
-    problems, trials = find_problems(prepare.fmri_reading(config, "01"))
+    problems, trials = find_problems(fmri_reading(config, "01"))
     assert problems == []
     assert len(trials) == 15
 

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
+from scipy.stats import t as student_t
 
 from calcarine.data.time_windows import Window
 from calcarine.decoders.meeg.latency import (
+    corrected_p,
     onset_latency,
     peak_latency,
     share_above_before_onset,
@@ -57,3 +60,46 @@ def test_windows_before_onset_are_counted():
     share, n_before = share_above_before_onset(np.array([True, False, True, 1, 1, 1]), WINDOWS)
     assert (share, n_before) == (0.5, 2)
     assert np.isnan(share_above_before_onset(np.ones(2, bool), WINDOWS[2:4])[0])
+
+
+def overlapping(rng, n_windows, n_items):
+    """Give windows that share two thirds of their samples, without a signal."""
+    samples = rng.standard_normal((n_windows + 2, n_items))
+    return np.stack([samples[i : i + 3].mean(axis=0) for i in range(n_windows)])
+
+
+def test_corrected_windows_keep_their_rate_where_plain_ones_do_not():
+    rng = np.random.default_rng(0)
+    corrected, plain = 0, 0
+    for number in range(300):
+        values = overlapping(rng, 12, 40)
+        corrected += corrected_p(values, 0.0, number, 400).min() <= 0.05
+        error = values.std(axis=1, ddof=1) / np.sqrt(40)
+        plain += bool((values.mean(axis=1) / error > 1.685).any())  # t of 39, one-sided 5 %
+    assert binomtest(corrected, 300, 0.05).pvalue > 0.01
+    assert plain / 300 > 0.2
+
+
+def test_what_is_there_survives_the_correction():
+    values = overlapping(np.random.default_rng(1), 12, 40)
+    values[5] += 1.5
+    p = corrected_p(values, 0.0, 0)
+    assert p[5] < 0.01
+    # the same scores seen through a monotone function, with its chance level
+    bent = corrected_p(values, float(np.exp(0.0)), 0, convert=lambda m: float(np.exp(m)))
+    assert bent[5] < 0.01
+    one = corrected_p(values[:1], 0.0, 0, 20000)[0]
+    t = values[0].mean() / (values[0].std(ddof=1) / np.sqrt(40))
+    assert one == pytest.approx(student_t.sf(t, 39), abs=0.02)
+
+
+def test_few_clusters_are_no_independent_items():
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(4), 25)
+    found = [
+        corrected_p(rng.standard_normal((1, 4))[:, clusters], 0.0, i, 400, clusters)[0]
+        for i in range(200)
+    ]
+    assert (np.array(found) <= 0.05).mean() < 0.15
+    assert np.isnan(corrected_p(np.zeros((2, 10)), 0.0, 0, clusters=np.zeros(10))).all()
+    assert np.isnan(corrected_p(np.full((2, 3), np.nan), 0.0, 0)).all()

@@ -18,6 +18,7 @@ from calcarine.decoders.meeg.compact_networks import (
     TemporalSpatial,
     TsConvShape,
 )
+from calcarine.decoders.meeg.shared_filters import SharedFiltersShape
 from calcarine.decoders.network_inputs import NetworkInput
 from calcarine.decoders.retrieval import brain_to_image, cosines
 from calcarine.decoders.ridge_decoder import RidgeDecoder
@@ -30,8 +31,10 @@ SMALL = {
     "channel-transformer": ChannelTransformerShape(
         n_virtual=6, n_filters=6, hidden_dim=16, n_harmonics=3, feedforward_dim=16
     ),
+    "shared-filters": SharedFiltersShape(n_filters=3, hidden_dim=16, input_dropout=0.2),
 }
 ANY_MONTAGE = ("brain-module", "channel-transformer")
+OWN_PEOPLE = ("shared-filters",)
 PLAN = TrainingPlan(14, 32, 4e-3, 0.01, 14, seed=0)
 CLIP_MSE = ContrastiveLoss("info-nce", 0.0, 0.75, 0.25)
 
@@ -92,6 +95,10 @@ def test_storing_batching_and_one_item_alone_change_nothing(kind):
     again = ContrastiveDecoder.from_model(*decoder.to_model())
     assert again.shape == SMALL[kind]
     np.testing.assert_array_equal(whole, again.predict(trials.responses[:9], "01"))
+    if kind in OWN_PEOPLE:
+        with pytest.raises(CalcarineError, match="a layer for each subject"):
+            decoder.predict_unseen(trials.responses[:3], sensors)
+        return
     np.testing.assert_array_equal(
         decoder.predict_unseen(trials.responses[:3], sensors),
         again.predict_unseen(trials.responses[:3], sensors),

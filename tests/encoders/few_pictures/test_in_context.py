@@ -6,8 +6,9 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import CARD_FIELDS
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.few_pictures.empirical_bayes import empirical_bayes_ridge
-from calcarine.encoders.few_pictures.in_context import InContextEncoder, Person
+from calcarine.encoders.few_pictures.in_context import InContextEncoder
 from calcarine.encoders.few_pictures.in_context_network import InContextNetwork, InContextShape
+from calcarine.encoders.few_pictures.in_context_tasks import Person
 from calcarine.encoders.training import TrainingPlan
 
 N_FEATURES, N_TRIALS = 5, 160

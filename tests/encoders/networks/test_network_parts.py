@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.nn import functional
 
 from calcarine.data.errors import CalcarineError
 from calcarine.encoders.networks.block_heads import BlockHeads
@@ -123,6 +124,21 @@ def test_a_spatial_transformer_follows_a_marked_token():
         tokens[place, place] = torch.tensor([1.0, 2.0, -1.0])
     torch.testing.assert_close(read_out.centres(tokens)[:, 0], grid_places(16))
     torch.testing.assert_close(read_out(tokens), torch.tensor([[2.0, -1.0]]).expand(16, 2))
+
+
+def test_a_spatial_transformer_samples_bilinearly():
+    read_out = SpatialTransformerReadOut(16, 3, 20)
+    tokens = torch.randn(5, 16, 3)
+    with torch.no_grad():
+        read_out.home.mul_(5)  # some units look at the border and beyond
+    centres = read_out.centres(tokens)
+    assert (centres.abs() > 0.9).any()
+    maps = tokens.transpose(1, 2).unflatten(2, (4, 4))
+    seen = functional.grid_sample(
+        maps, centres[:, :, None], align_corners=False, padding_mode="border"
+    )[..., 0]
+    wanted = torch.einsum("ncu,uc->nu", seen, read_out.channel) + read_out.bias
+    torch.testing.assert_close(read_out(tokens), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_places_need_a_square_grid():
