@@ -32,7 +32,6 @@ from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.evaluate_parcels import parcel_scores
 from calcarine.pipelines.evaluate_protocol import protocol_scores
-from calcarine.pipelines.evaluate_synthesis import synthesis_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.parcels import parcel_column
 from calcarine.pipelines.phantom_captions import planted_caption_scores
