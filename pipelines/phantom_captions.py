@@ -85,6 +85,11 @@ def planted_caption_scores(
             "mixed",
             of(lambda s, p: bool(s["category"]) and bool(s["colour"])),
         ),
+        "shared_category_named": ("paired", of(lambda s, p: p in s["category"])),
+        "category_and_colour_or_place_named": (
+            "paired",
+            of(lambda s, p: p in s["category"] and bool(s["colour"] or s["place"])),
+        ),
     }
     rows = []
     for which, chosen in (("reliable", reliable), ("shown", shown)):

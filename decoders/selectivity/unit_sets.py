@@ -100,7 +100,7 @@ def unit_sets(
         if not {name, other} <= set(regions):
             raise CalcarineError(
                 f"the contrast of {name} with {other} needs both regions with {min_units} units or "
-                f"more; there are {list(regions)}."
+                f"more; there are {list(regions)}. Correct `pairs`, or lower `min_units`."
             )
     near = list((neighbours(units, regions) if contrasts else {}).items())
     for name, other in dict.fromkeys([*asked, *near]):

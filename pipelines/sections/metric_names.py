@@ -38,6 +38,17 @@ WORDS: dict[str, str] = {
     "brain_to_image_gallery_size": "pictures that each brain response is compared with",
     "two_way_identification_judge": "share of comparisons that the right picture wins in the "
     "judge's space (two-way identification)",
+    "contrast_separated_judge": "of two pictures of one seed, drawn for a patch against its "
+    "neighbour and the reverse, the share in which the judge finds the right one",
+    "spearman_over_ceiling_median": "what captions lead one to expect of unseen stimuli with "
+    "measured responses, Spearman's ρ over the noise ceiling",
+    "spearman_given_cooccurring_median": "the same ρ, not over the ceiling, when terms that come "
+    "along with a caption's words are taken out",
+    "caption_agreement_median": "how alike captions of a unit are under resampled training data",
+    "weight_cosine_median": "how alike weights of a unit are under resampled training data",
+    "share_reliable": "share of captions that agree under resampling",
+    "share_shown": "share of captions that are findings",
+    "r_with_parcel_median": "measured responses of a unit with the mean of its parcel's others",
     "category_agreement_judge": "share of pictures whose category the judge reads alike in target "
     "and reconstruction",
     "colour_agreement_judge": "share of pictures whose colour the judge reads alike in target "

@@ -7,6 +7,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.decoders.selectivity.permutation import (
     permutation_p_values,
     q_values,
+    ranks_within,
     spearman_rows,
 )
 from calcarine.decoders.selectivity.terms import collect_terms
@@ -156,3 +157,30 @@ def test_similarity_is_a_mean_of_cosines():
     assert np.isnan(found[:, 2]).all()
     with pytest.raises(CalcarineError, match="no text judge 'clip'"):
         load_text_judge("clip", [])
+
+
+def test_pairs_are_set_against_each_other_both_ways(units):
+    made = unit_sets(units, min_units=2, contrasts=False, pairs=[("A", "C")])
+    named = made.table[made.table["kind"] == "contrast"]
+    assert named["unit"].tolist() == ["A > C", "C > A"]
+    forth, back = made.mixing[named.index]
+    np.testing.assert_allclose(forth, -back)
+    np.testing.assert_allclose(forth[[0, 1, 2, 6, 7]], [1 / 3] * 3 + [-0.5] * 2, rtol=1e-6)
+    # each against its nearest comes beside them, and none comes twice
+    both = unit_sets(units, min_units=2, pairs=[("B", "C")]).table
+    assert both.loc[both["kind"] == "contrast", "unit"].is_unique
+    with pytest.raises(CalcarineError, match="Correct `pairs`"):
+        unit_sets(units, min_units=2, pairs=[("A", "D")])
+
+
+def test_permutations_stay_within_their_blocks_and_see_no_difference_between_them(rng):
+    """Two folds of other means: without blocks a difference of folds would look like an effect."""
+    blocks = np.repeat([0, 1], 20)
+    shift = 5.0 * blocks
+    a = rng.standard_normal((300, 40)) + shift
+    b = rng.standard_normal((300, 40)) + shift
+    _, naive = permutation_p_values(a, b, 199, seed=0)
+    assert (naive <= 0.05).mean() > 0.9
+    ranked = ranks_within(a, blocks), ranks_within(b, blocks)
+    _, p_values = permutation_p_values(*ranked, 199, 0, blocks)
+    assert abs((p_values <= 0.05).mean() - 0.05) < 0.035
