@@ -81,6 +81,18 @@ def test_shipped_configurations_are_valid(name):
     assert load_config(WORKFLOW / "config" / f"{name}.yaml").source.kind.startswith("things-")
 
 
+def test_no_shipped_configuration_weighs_the_samples_of_sensors(monkeypatch):
+    monkeypatch.setenv("CALCARINE_SHARED", "anywhere")
+    sensors = 0
+    for path in sorted((WORKFLOW / "config").glob("*.yaml")):
+        config = load_config(path)
+        if config.recording.modality in ("eeg", "meg", "epochs"):
+            sensors += 1
+            weighed = [n for n, d in config.decode.items() if getattr(d, "weigh_units", False)]
+            assert not weighed, path.name
+    assert sensors >= 6
+
+
 def test_eeg2_is_walked_from_the_raw_release_to_the_page(tmp_path, monkeypatch):
     release = tmp_path / "release"
     names = things_releases.write_eeg2(release)
