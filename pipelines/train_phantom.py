@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -140,7 +141,13 @@ def _on_unseen(
 
 
 def _card(
-    name: str, title: str, trainer: Trainer, seconds: float, seed: int, scores: dict[str, float]
+    name: str,
+    title: str,
+    trainer: Trainer,
+    seconds: float,
+    seed: int,
+    scores: dict[str, float],
+    earlier_steps: int = 0,
 ) -> str:
     held_out = ", ".join(f"{colour} {category}" for category, colour in HELD_OUT)
     kept = {n: v for n, v in scores.items() if not n.startswith("held_out_")}
@@ -157,7 +164,7 @@ def _card(
     }
     lines = [
         "",
-        f"Trained in {trainer.n_steps:,} steps (one thread, {seconds / 60:.0f} minutes in all) by",
+        f"Trained in {earlier_steps + trainer.n_steps:,} steps (one thread, {seconds / 60:.0f} minutes in all) by",
         "",
         "```python",
         "from pathlib import Path",
@@ -249,6 +256,37 @@ def _fit_autoencoder(
     return _rounded(autoencoder) if complete else None, first.seconds + second.seconds
 
 
+def _fit_unet(
+    autoencoder: AutoencoderKL,
+    clip: nn.Module,
+    work: Path,
+    steps: int | None,
+    seed: int,
+    n_scenes: int | None,
+    until: int | None,
+) -> tuple[phantom_unclip.UnclipExamples, Trainer | None]:
+    """Train the denoiser, and train it further on new scenes; no trainer where that is not done."""
+    examples = phantom_unclip.unclip_examples(
+        autoencoder, clip, seed, n_scenes or phantom_unclip.N_SCENES
+    )
+    first = phantom_unclip.unet_trainer(examples, seed, steps or phantom_unclip.N_STEPS)
+    if not train(first, work / "unet.safetensors", until):
+        return examples, None
+    first.use_average()
+    new = phantom_unclip.unclip_examples(
+        autoencoder, clip, seed, n_scenes or phantom_unclip.N_FURTHER_SCENES, "further unet"
+    )
+    new = replace(new, mean=examples.mean, std=examples.std)
+    further = phantom_unclip.further_unet_trainer(
+        _rounded(first.network), new, seed, steps or phantom_unclip.N_FURTHER_STEPS
+    )
+    if not train(further, work / "further.safetensors", until):
+        return examples, None
+    further.use_average()
+    further.seconds += first.seconds
+    return examples, further
+
+
 def _train_unclip(
     out: Path, work: Path, steps: int | None, seed: int, n_scenes: int | None, until: int | None
 ) -> dict[str, float]:
@@ -256,15 +294,11 @@ def _train_unclip(
     if autoencoder is None:
         return {}
     clip = load_clip(WEIGHTS["clip"])
-    examples = phantom_unclip.unclip_examples(
-        autoencoder, clip, seed, n_scenes or phantom_unclip.N_SCENES
-    )
-    trainer = phantom_unclip.unet_trainer(examples, seed, steps or phantom_unclip.N_STEPS)
-    if not train(trainer, work / "unet.safetensors", until):
+    first, trainer = _fit_unet(autoencoder, clip, work, steps, seed, n_scenes, until)
+    if trainer is None:
         return {}
-    trainer.use_average()
     unet = _rounded(trainer.network)
-    pipeline = phantom_unclip.build_pipeline(autoencoder, unet, examples.mean, examples.std)
+    pipeline = phantom_unclip.build_pipeline(autoencoder, unet, first.mean, first.std)
     judge, probes = load_judge(WEIGHTS["judge"])
     scores = _on_unseen(
         seed, 100, lambda test: unclip_scores(pipeline, clip, judge, probes, test, seed)
@@ -274,7 +308,9 @@ def _train_unclip(
     unet.half()
     with new_folder(out) as folder:
         pipeline.save_pretrained(folder, safe_serialization=True)
-        card = _card("unclip", title, trainer, seconds + trainer.seconds, seed, scores)
+        seconds += trainer.seconds
+        earlier = steps or phantom_unclip.N_STEPS
+        card = _card("unclip", title, trainer, seconds, seed, scores, earlier)
         (folder / "README.md").write_text(card, encoding="utf-8")
     return scores
 
