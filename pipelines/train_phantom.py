@@ -162,9 +162,10 @@ def _card(
         "seed": str(seed),
         "version": calcarine.__version__,
     }
+    n_steps = earlier_steps + trainer.n_steps
     lines = [
         "",
-        f"Trained in {earlier_steps + trainer.n_steps:,} steps (one thread, {seconds / 60:.0f} minutes in all) by",
+        f"Trained in {n_steps:,} steps (one thread, {seconds / 60:.0f} minutes in all) by",
         "",
         "```python",
         "from pathlib import Path",
