@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from calcarine.pipelines.figures.style import MUTED, house_style, new_figure, to_png
@@ -55,13 +56,22 @@ def word_map(
         axes.axis("off")
         for text, x, y in plate.labels:
             axes.text(x, y, text, color=MUTED, fontsize=8.5, ha="center", va="top")
-        patches = [
-            Patch(color=PALETTE[i], label=f"{name} ({int((labels == i).sum())})")
-            for i, name in enumerate(names)
-        ]
-        figure.legend(handles=patches, loc="outside lower center", ncols=4, fontsize=8.5)
+        entries = [f"{name} ({int((labels == i).sum())})" for i, name in enumerate(names)]
+        patches = [Patch(color=PALETTE[i], label=entry) for i, entry in enumerate(entries)]
+        _legend_that_fits(figure, patches)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
         return to_png(figure)
+
+
+def _legend_that_fits(figure: Figure, patches: Sequence[Patch]) -> None:
+    """Put a legend below the map, of as many columns as the figure is wide, four at most."""
+    for n_columns in (4, 3, 2, 1):
+        legend = figure.legend(
+            handles=patches, loc="outside lower center", ncols=n_columns, fontsize=8.5
+        )
+        if n_columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def paint_labels(plate: Plate, on_vertices: np.ndarray) -> np.ndarray:
