@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stored_rows import row_blocks, take_rows
+from calcarine.decoders.bit_dropout import BitDropout
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.meeg.compact_networks import ResidualHead
 from calcarine.decoders.network_inputs import NetworkInput, check_time_courses
@@ -134,7 +135,7 @@ class SharedFilters(Trunk):
         for name, own in inputs.items():
             self.register_buffer(f"filters_{name}", torch.eye(own.n_times, n_filters))
             self.register_buffer(f"mean_{name}", torch.zeros(own.n_units, n_filters))
-        self.dropout = nn.Dropout(shape.input_dropout)
+        self.dropout = BitDropout(shape.input_dropout)
         self.subjects = nn.ModuleDict(
             {
                 f"sub-{name}": nn.Linear(own.n_units * n_filters, shape.hidden_dim)
