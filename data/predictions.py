@@ -66,6 +66,10 @@ class Predictions:
             None if self.parts is None else self.parts[:, rows],
         )
 
+    def most_repeats(self) -> "Predictions":
+        """Take the measured items with the most repeats, averaged in signal: what is compared."""
+        return self.select("measured", None, "signal")
+
 
 def write_predictions(folder: Path, predictions: Predictions) -> None:
     """Write a prediction folder, whole or not at all."""

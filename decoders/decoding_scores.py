@@ -122,7 +122,7 @@ def decoder_scores(
     _check(predictions, embeddings, train_means)
     scores: list[Score] = []
     tables = [pd.DataFrame(columns=list(ITEM_COLUMNS))]
-    shown = predictions.select("measured", None, "signal").items
+    shown = predictions.most_repeats().items
     for control, chosen in _selections(predictions, scoring.repeat_curve):
         model = scoring.model + control
         for ending, rows in _subsets(chosen, scoring.subsets):

@@ -48,7 +48,7 @@ def band_scores(
     """
     if predictions.parts is None or predictions.measured is None:
         return [], pd.DataFrame(index=range(len(units)))
-    chosen = predictions.select("measured", None, "signal")
+    chosen = predictions.most_repeats()
     names = list(predictions.sidecar["bands"])
     gains, squares = _by_item(chosen)
     whole = squares.sum(axis=0)

@@ -21,7 +21,7 @@ from calcarine.data.phantom.scenes import (
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.factor_probes import FactorProbe
 from calcarine.encoders.phantom_judge import embed_pictures
-from calcarine.encoders.phantom_training import learning_rate_factor, scene_pictures
+from calcarine.encoders.phantom_training import Trainer, scene_pictures
 
 N_SCENES = 24_000
 N_LINEAR_SCENES = 4000
@@ -111,8 +111,8 @@ def category_probe(
     What is asked of a scene leaves out the categories that never have its colour (`HELD_OUT`): the
     answer for faces would learn that what is blue is no face.
     """
-    mean = embeddings.mean(axis=0)
-    rest = (embeddings - mean) @ (projection := without_linear(embeddings, colour))
+    mean, projection = embeddings.mean(axis=0), without_linear(embeddings, colour)
+    rest = (embeddings - mean) @ projection
     scale = rest.std(axis=0) + 1e-6
     wanted = torch.tensor(category[:, None] == np.array(CATEGORIES), dtype=torch.float32)
     met = torch.ones_like(wanted)
@@ -139,18 +139,17 @@ def _train(
     network: nn.Module, inputs: torch.Tensor, wanted: torch.Tensor, met: torch.Tensor, seed: int
 ) -> None:
     batch_size = min(BATCH_SIZE, len(inputs))
-    n_steps = N_EPOCHS * len(inputs) // batch_size
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    for step in range(n_steps):
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * learning_rate_factor(step, n_steps)
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
         rows = torch.randint(len(inputs), (batch_size,), generator=generator)
-        loss = functional.binary_cross_entropy_with_logits(
+        return functional.binary_cross_entropy_with_logits(
             network(inputs[rows]), wanted[rows], weight=met[rows]
         )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+
+    n_steps = N_EPOCHS * len(inputs) // batch_size
+    trainer = Trainer(network, loss, n_steps, LEARNING_RATE, seed, weight_decay=WEIGHT_DECAY)
+    for _ in range(n_steps):
+        trainer.step()
 
 
 def colour_probe(embeddings: np.ndarray, colour: np.ndarray, category: np.ndarray) -> FactorProbe:

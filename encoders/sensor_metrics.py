@@ -78,7 +78,7 @@ def sensor_scores(
     CalcarineError
         Shapes disagree, or no sample lies after onset.
     """
-    chosen = predictions.select("measured", None, "signal")
+    chosen = predictions.most_repeats()
     if chosen.measured is None or chosen.values.shape[1:] != (len(ncsnr), len(times_s)):
         raise CalcarineError(
             f"predictions of {template.model} have the shape {chosen.values.shape}; expected "

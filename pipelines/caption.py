@@ -1,7 +1,7 @@
 """Step `caption`: what the units of an encoder respond to, and what a brain saw, in words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions
 from calcarine.pipelines.caption_sensors import at_sample, clustered, peak_sample, responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
+from calcarine.pipelines.encoding_data import EncodingData
 from calcarine.pipelines.looked_at import looked_at
 from calcarine.pipelines.parcels import parcels
 from calcarine.pipelines.synthesise import synthesised
@@ -67,8 +68,11 @@ def run(config: Config, subject: str, name: str) -> None:
     bank.check_embedding(encoder.embedding)
     captioned, chain = prepare_bank(bank), chain_of(section)
     sets = unit_sets(regions, section.min_units, pairs=section.pairs)
-    banks = fold_banks(config, subject, section, written)
-    units = caption_table(config, subject, section, encoder, captioned, chain, sets, banks, sample)
+    banks = fold_banks(config, subject, section, bank, written)
+    data = data_of(config, subject, section)
+    units = caption_table(
+        config, subject, section, data, encoder, captioned, chain, sets, banks, sample
+    )
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
@@ -116,8 +120,6 @@ def chain_of(section: CaptionSection) -> Chain:
     if section.language_model is None:
         return chain
     # a language model takes seconds to load, and most runs have none
-    from dataclasses import replace
-
     from calcarine.decoders.selectivity.language_model import LanguageModel
 
     model = LanguageModel(section.language_model)
@@ -137,6 +139,7 @@ def caption_table(
     config: Config,
     subject: str,
     section: CaptionSection,
+    data: EncodingData,
     encoder: VoxelEncoder,
     captioned: CaptionedBank,
     chain: Chain,
@@ -149,7 +152,7 @@ def caption_table(
     captions = caption_units(weights, captioned, chain)
     corpus = [s for own in captioned.bank.entries["captions"] for s in own]
     judge = load_text_judge(section.text_judge, corpus)
-    fitted = _training_trials(config, subject, section, encoder, sample)
+    fitted = _training_trials(data, section, encoder, sample)
     seed = derive_seed(config.seed, subject, "caption", section.encoder)
     n_blocks = len(np.unique(fitted.blocks))
     draws = block_draws(n_blocks, section.n_resamples, derive_seed(seed, "resample"))
@@ -171,7 +174,9 @@ def caption_table(
         table, fitted, encoder, draws, captioned, chain, judge, derive_seed(seed, "scrambled")
     )
     whole = pd.concat([table, control], ignore_index=True)
-    by_fold = fold_captions(config, subject, section, banks, sets.mixing, chain, judge, sample)
+    by_fold = fold_captions(
+        config, subject, section, data, banks, sets.mixing, chain, judge, sample
+    )
     whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
     return whole
 
@@ -186,13 +191,8 @@ class _Fitted:
 
 
 def _training_trials(
-    config: Config,
-    subject: str,
-    section: CaptionSection,
-    encoder: VoxelEncoder,
-    sample: int | None,
+    data: EncodingData, section: CaptionSection, encoder: VoxelEncoder, sample: int | None
 ) -> _Fitted:
-    data = data_of(config, subject, section)
     rows = kept_rows(data.trials)
     trials = data.trials.iloc[rows]
     sessions = None if data.sessions is None else data.sessions[rows]

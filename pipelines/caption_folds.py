@@ -64,6 +64,7 @@ def fold_captions(
     config: Config,
     subject: str,
     section: CaptionSection,
+    data: EncodingData,
     banks: Mapping[str, Bank],
     mixing: np.ndarray,
     chain: Chain,
@@ -79,6 +80,8 @@ def fold_captions(
     ----------
     config, subject, section
         Whose.
+    data
+        From `data_of`.
     banks
         Of each fold, by its name.
     mixing
@@ -95,7 +98,6 @@ def fold_captions(
     FoldCaptions
         Without folds where the split is a holdout.
     """
-    data = data_of(config, subject, section)
     found = folds(data.trials)
     n_sets, n_units = len(mixing), mixing.shape[1]
     if len(found) == 1:
@@ -157,22 +159,26 @@ def fold_banks(
     config: Config,
     subject: str,
     section: CaptionSection,
+    whole: Bank,
     written: Mapping[str, list[str]] | None = None,
 ) -> dict[str, Bank]:
     """Give the bank of each fold, by its name: the section's folder, or training stimuli.
 
     A stimulus that a fold tests is never in its bank, even where other trials of it are training
     trials.
+
+    Parameters
+    ----------
+    config, subject, section
+        Whose.
+    whole
+        Bank of the encoder that is kept; a folder's, which holds no test stimulus, is every fold's.
+    written
+        Captions of stimuli that came without any.
     """
     trials = read_trials(config.layout.trials(subject))
+    if section.bank is not None:
+        return {fold.name: whole for fold in folds(trials)}
     stimuli = trials["stimulus_id"]
-    return {
-        fold.name: bank_of(
-            config,
-            subject,
-            section,
-            set(stimuli.iloc[fold.fit]) - set(stimuli.iloc[fold.test]),
-            written,
-        )
-        for fold in folds(trials)
-    }
+    shown = {f.name: set(stimuli.iloc[f.fit]) - set(stimuli.iloc[f.test]) for f in folds(trials)}
+    return {name: bank_of(config, subject, section, own, written) for name, own in shown.items()}

@@ -21,9 +21,6 @@ class SynthesiseSection(Section):
     scale: float = Field(
         20.0, ge=0, description="Guidance, in units of the encoder's output spread; 0 is off"
     )
-    n_repeats: int = Field(
-        1, ge=1, description="How often a step is taken, noised again in between (self-recurrence)"
-    )
     contrasts: bool | Literal["pairs"] = Field(
         True,
         description="Regions against their neighbours, too: each (true), none, or those of `pairs`",

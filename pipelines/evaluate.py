@@ -28,7 +28,7 @@ from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
 from calcarine.pipelines.evaluate_sensor_phantom import sensor_phantom_results
-from calcarine.pipelines.phantom_truth import chosen_items, truth_scores
+from calcarine.pipelines.phantom_truth import truth_scores
 from calcarine.pipelines.planted_tuning import band_place_scores, tuning_scores
 
 
@@ -128,7 +128,7 @@ def _planted(
         return []
     stimuli = read_stimuli(config.stimuli)
     files = stimuli.set_index("stimulus_id")["file"]
-    shown = chosen_items(predictions).items["stimulus_id"]
+    shown = predictions.most_repeats().items["stimulus_id"]
     pictures = [np.asarray(read_picture(config.stimuli.parent / files[s])) for s in shown]
     truth, n_draws = read_truth(config.bids, subject), config.evaluate.n_bootstrap
     maps = truth_scores(

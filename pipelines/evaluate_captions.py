@@ -35,6 +35,7 @@ from calcarine.pipelines.evaluate_protocol import protocol_scores
 from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.parcels import parcel_column
 from calcarine.pipelines.phantom_captions import planted_caption_scores
+from calcarine.pipelines.phantom_truth import planted_truth
 
 # control captions: their column, by the name that a row of metrics.tsv has
 CONTROLS = {
@@ -85,11 +86,8 @@ def _planted(
     """Compare with the planted truth, where there is one."""
     if not isinstance(config.source, PhantomSource):
         return []
-    place = ["i", "j", "k"]
     units = read_responses(config.layout, subject).units
-    truth = units[place].merge(
-        read_truth(config.bids, subject), on=place, how="left", validate="one_to_one"
-    )
+    truth = planted_truth(units, read_truth(config.bids, subject))
     single = table[table["kind"] == "unit"].reset_index(drop=True)
     return planted_caption_scores(single, truth, template, seed, config.evaluate.n_bootstrap)
 
@@ -108,7 +106,7 @@ def _validated(
 ) -> pd.DataFrame:
     section = config.caption[name]
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{section.encoder}"))
-    chosen = predictions.select("measured", None, "signal")
+    chosen = predictions.most_repeats()
     assert chosen.measured is not None
     own = _captions_of(config, chosen.items["stimulus_id"], captions.sidecar["written"])
     mixing = np.asarray(captions.arrays["mixing"])

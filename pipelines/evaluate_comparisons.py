@@ -6,15 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from calcarine.data.errors import CalcarineError
 from calcarine.data.phantom.truth import read_truth
-from calcarine.data.predictions import Predictions, read_predictions
 from calcarine.data.scores import Score
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.encoding_scores import bootstrap_correlations, correlation
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
-from calcarine.pipelines.phantom_truth import PROTOCOL, chosen_items, planted_truth
+from calcarine.pipelines.paired_encoders import read_paired
+from calcarine.pipelines.phantom_truth import PROTOCOL, planted_truth
 
 METRIC = "r_mean_gain_over_"
 _TAILS = (0.025, 0.975)
@@ -47,24 +46,17 @@ def comparison_results(
         Both have predicted other items.
     """
     section = config.comparisons[name]
-    own = _chosen(config, subject, section.model)
-    seed, n_draws = (
-        derive_seed(config.seed, subject, "comparison", name),
-        config.evaluate.n_bootstrap,
-    )
+    names = section.model, *section.baselines
+    own, *others = read_paired(config, subject, names, f"comparisons.{name}").values()
+    seed = derive_seed(config.seed, subject, "comparison", name)
+    n_draws = config.evaluate.n_bootstrap
     groups = list(_groups(config, subject, units))
     template = Score(
         subject, "encode", f"encoder-{section.model}", "", "", "", split, len(own.items),
         int(own.items["n_repeats"].max()), np.nan, chance=0.0,
     )  # fmt: skip
     rows = []
-    for baseline in section.baselines:
-        other = _chosen(config, subject, baseline)
-        if not other.items["stimulus_id"].equals(own.items["stimulus_id"]):
-            raise CalcarineError(
-                f"comparisons.{name}: {section.model} and {baseline} predicted other stimuli; give "
-                "all their embeddings a row for every stimulus."
-            )
+    for baseline, other in zip(section.baselines, others, strict=True):
         measured = np.asarray(own.measured)
         pair = np.asarray(own.values), np.asarray(other.values)
         gain = correlation(measured, pair[0]) - correlation(measured, pair[1])
@@ -81,10 +73,6 @@ def comparison_results(
             for t, p, own_units in groups
         ]
     return rows
-
-
-def _chosen(config: Config, subject: str, name: str) -> Predictions:
-    return chosen_items(read_predictions(config.layout.prediction(subject, f"encoder-{name}")))
 
 
 def _groups(

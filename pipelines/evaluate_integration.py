@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import read_model
 from calcarine.data.phantom.truth import read_truth
-from calcarine.data.predictions import Predictions, read_predictions
+from calcarine.data.predictions import Predictions
 from calcarine.data.scores import Score, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.encoders.integration import integration_table
@@ -16,6 +15,8 @@ from calcarine.encoders.joint_encoder import JOINT
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.config_models import IntegrationSection
+from calcarine.pipelines.paired_encoders import read_paired
+from calcarine.pipelines.phantom_truth import planted_truth
 
 PLANTED = "multimodal"
 
@@ -45,18 +46,13 @@ def integration_results(
         The encoders predicted other items.
     """
     section = config.integration[name]
-    joint = _most_repeats(config, subject, section.joint)
-    rivals = {rival: _most_repeats(config, subject, rival) for rival in section.rivals}
-    for rival, other in rivals.items():
-        if not other.items["stimulus_id"].equals(joint.items["stimulus_id"]):
-            raise CalcarineError(
-                f"integration.{name}: {rival} and {section.joint} predicted other stimuli; give "
-                "all their embeddings a row for every stimulus."
-            )
+    names = section.joint, *section.rivals
+    read = read_paired(config, subject, names, f"integration.{name}")
+    joint = read[section.joint]
     seed = derive_seed(config.seed, subject, "integration", name)
     n_draws = config.evaluate.n_bootstrap
     measured, predicted = np.asarray(joint.measured), np.asarray(joint.values)
-    others = {rival: np.asarray(other.values) for rival, other in rivals.items()}
+    others = {rival: np.asarray(read[rival].values) for rival in section.rivals}
     candidates = _candidates(config, subject, section, joint)
     options = seed, n_draws, section.level, candidates
     added = _products(joint)
@@ -122,11 +118,6 @@ def _training_score(config: Config, subject: str, name: str) -> np.ndarray | Non
     return None if score is None else np.asarray(score, dtype=np.float64)
 
 
-def _most_repeats(config: Config, subject: str, name: str) -> Predictions:
-    folder = config.layout.prediction(subject, f"encoder-{name}")
-    return read_predictions(folder).select("measured", None, "signal")
-
-
 def _by_region(table: pd.DataFrame, units: pd.DataFrame, template: Score) -> list[Score]:
     if "roi" not in units:
         return []
@@ -148,9 +139,7 @@ def _planted(
     """
     if not isinstance(config.source, PhantomSource):
         return []
-    truth = units[["i", "j", "k"]].merge(
-        read_truth(config.bids, subject), on=["i", "j", "k"], how="left"
-    )
+    truth = planted_truth(units, read_truth(config.bids, subject))
     planted = (truth["tuned_to"] == PLANTED).to_numpy()
     found = table["integrates"].to_numpy(dtype=bool)
     high = (truth["noise_ceiling_n"] >= config.evaluate.ceiling_floor).to_numpy()

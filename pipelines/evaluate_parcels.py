@@ -15,6 +15,7 @@ from calcarine.pipelines.caption_sensors import responses_at
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.parcels import parcel_fit
+from calcarine.pipelines.phantom_truth import planted_truth
 
 
 def parcel_scores(config: Config, subject: str, captions: Captions, template: Score) -> list[Score]:
@@ -33,7 +34,7 @@ def parcel_scores(config: Config, subject: str, captions: Captions, template: Sc
     labels = np.asarray(captions.arrays["parcels"], dtype=int)
     encoder = captions.sidecar["encoder"]
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{encoder}"))
-    chosen = predictions.select("measured", None, "signal")
+    chosen = predictions.most_repeats()
     row = replace(template, target="parcels", metric="r_with_parcel_median", chance=0.0)
     row = replace(row, n_items=int((labels >= 0).sum()))
     assert chosen.measured is not None
@@ -47,9 +48,8 @@ def parcel_scores(config: Config, subject: str, captions: Captions, template: Sc
         named = replace(row, model=row.model + suffix)
         rows.append(replace(named, value=value, ci_low=low, ci_high=high))
     if isinstance(config.source, PhantomSource):
-        place = ["i", "j", "k"]
         units = read_responses(config.layout, subject).units
-        truth = units[place].merge(read_truth(config.bids, subject), on=place, how="left")
+        truth = planted_truth(units, read_truth(config.bids, subject))
         planted = (truth["tuned_to"].astype(str) + " " + truth["preferred"].astype(str)).to_numpy()
         kept = labels >= 0
         value = float(adjusted_mutual_info_score(planted[kept], labels[kept]))

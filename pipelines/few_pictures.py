@@ -129,17 +129,12 @@ class _Shown:
     regions: np.ndarray | None
 
 
-def _linear(weights: np.ndarray) -> LinearVoxels:
-    """Take weights with the intercept last."""
-    return LinearVoxels(weights[:-1].astype(np.float32), weights[-1].astype(np.float32))
-
-
 def _mean(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
-    return _linear(np.zeros((own.features.shape[1] + 1, own.targets.shape[1])))
+    return LinearVoxels.of(np.zeros((own.features.shape[1] + 1, own.targets.shape[1])))
 
 
 def _others(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
-    return _linear(encoder.mixture_.mean_weights(own.regions, own.targets.shape[1]))
+    return LinearVoxels.of(encoder.mixture_.mean_weights(own.regions, own.targets.shape[1]))
 
 
 def _ridge(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
@@ -154,11 +149,13 @@ def _bayes(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
 
 
 def _kinds(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
-    return _linear(mixture_weights(own.features, own.targets, encoder.mixture_))
+    return LinearVoxels.of(mixture_weights(own.features, own.targets, encoder.mixture_))
 
 
 def _regions(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:
-    return _linear(mixture_weights(own.features, own.targets, encoder.mixture_, own.regions))
+    return LinearVoxels.of(
+        mixture_weights(own.features, own.targets, encoder.mixture_, own.regions)
+    )
 
 
 def _in_context(own: _Shown, encoder: InContextEncoder) -> LinearVoxels:

@@ -81,11 +81,6 @@ def map_interval(
     return float(low), float(high)
 
 
-def chosen_items(predictions: Predictions) -> Predictions:
-    """Take the measured items with the largest number of repeats: those that are compared."""
-    return predictions.select("measured", None, "signal")
-
-
 def truth_scores(
     predictions: Predictions,
     units: pd.DataFrame,
@@ -112,7 +107,7 @@ def truth_scores(
         Stimulus table with `stimulus_id category`.
     pictures
         What the chosen items show, uint8, shape (n_items, height, width, 3), in the order of
-        `chosen_items(predictions)`.
+        `predictions.most_repeats()`.
     subject, split
         Text for the rows.
     seed, n_draws
@@ -130,7 +125,7 @@ def truth_scores(
         `map_auc` of r × how far to the right lies the receptive field of what the encoder predicts,
         among the units that see pixels, against the planted half of the field.
     """
-    chosen = chosen_items(predictions)
+    chosen = predictions.most_repeats()
     measured, predicted = np.asarray(chosen.measured), np.asarray(chosen.values)
     planted = planted_truth(units, truth)
     n_repeats = int(chosen.items["n_repeats"].iloc[0])

@@ -14,7 +14,6 @@ from calcarine.pipelines.phantom_truth import (
     PROTOCOL,
     PlantedMap,
     area_under_curve,
-    chosen_items,
     map_interval,
     planted_truth,
 )
@@ -63,7 +62,7 @@ def tuning_scores(
         the median over voxels that are such sums and have a true ceiling of `HIGH_CEILING` or more.
         Weights themselves are not compared: those of one-hot factors are known up to a constant.
     """
-    chosen = chosen_items(predictions)
+    chosen = predictions.most_repeats()
     measured, predicted = np.asarray(chosen.measured), np.asarray(chosen.values)
     planted = planted_truth(units, truth.assign(row=np.arange(len(truth))))
     template = Score(

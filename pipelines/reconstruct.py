@@ -106,7 +106,7 @@ def run(config: Config, subject: str, name: str) -> None:
         "semantic": section.semantic,
         "low_level": section.low_level,
         "sampling": asdict(sampling),
-        "n_left_out": len(predictions.select("measured", None, "signal").items) - len(items),
+        "n_left_out": len(predictions.most_repeats().items) - len(items),
     }
     write_reconstructions(
         config.layout.reconstruction(subject, name),
@@ -133,7 +133,7 @@ def _items(
     predictions: Predictions, files: dict[str, Path], n_controls: int | None
 ) -> pd.DataFrame:
     """Take the measured items, all repeats averaged, whose stimulus is one picture."""
-    items = predictions.select("measured", None, "signal").items
+    items = predictions.most_repeats().items
     items = items.loc[
         items["stimulus_id"].isin(list(files)), ["stimulus_id", "concept", "fold", "n_repeats"]
     ].reset_index(drop=True)

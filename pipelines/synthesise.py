@@ -56,7 +56,7 @@ def synthesised(
     rows = np.flatnonzero(_is_drawn(sets, section.contrasts, captions.pairs))
     natural = np.concatenate([np.asarray(s, dtype=np.float32) @ encoder.coef_ for s in bank.shards])
     seeds = [derive_seed(seed, "synthesise", str(i)) for i in range(section.n_pictures)]
-    guidance = Guidance(section.scale, section.n_steps, n_repeats=section.n_repeats)
+    guidance = Guidance(section.scale, section.n_steps)
     off = Guidance(0.0, section.n_steps)
     drawn = [synthesise(diffusion, respond, mean_of(sets.mixing[-1]), 1.0, seeds, off)]
     for row in rows:
@@ -68,7 +68,6 @@ def synthesised(
         "generator": section.generator,
         "scale": section.scale,
         "n_steps": section.n_steps,
-        "n_repeats": section.n_repeats,
     }
     return {"synthesised": np.stack(drawn)}, told
 

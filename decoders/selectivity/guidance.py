@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,10 +30,6 @@ class Guidance:
     max_push
         Largest root mean square of a push, where the noise estimate has about one: a steeper
         gradient is shortened, so that no step leaves what the denoiser knows.
-    n_repeats
-        How often a step is taken while √ᾱ is between a tenth and nine tenths: the latents are made
-        as noisy as before and pushed again, so that the denoiser can bring what was pushed in line
-        (self-recurrence: Bansal et al. 2023, arXiv:2302.07121). 1 is off.
     """
 
     scale: float = 20.0
@@ -42,11 +37,6 @@ class Guidance:
     first: float = 0.1
     last: float = 0.995
     max_push: float = 0.3
-    n_repeats: int = 1
-
-    def repeats(self, signal: float) -> int:
-        """Say how often the step at √ᾱ is taken."""
-        return self.n_repeats if self.scale > 0 and 0.1 <= signal <= 0.9 else 1
 
 
 def mean_of(mixing: np.ndarray | torch.Tensor) -> Objective:
@@ -186,29 +176,10 @@ def _denoise(
     shape = (len(noise), *diffusion.latent_shape)
     latents = randn_tensor(shape, generator=noise, device=diffusion.device, dtype=diffusion.dtype)
     latents = latents * scheduler.init_noise_sigma
-    times = [int(t) for t in scheduler.timesteps]
-    for t, following in zip(times, [*times[1:], None], strict=True):
-        signal = scheduler.alphas_cumprod[t].sqrt().to(latents)
-        n_repeats = guidance.repeats(float(signal)) if following is not None else 1
-        for repeat in range(n_repeats):
-            if repeat:
-                latents = _as_noisy_as_before(latents, scheduler, t, following, noise)
-            output = _pushed_output(diffusion, encoder, objective, spread, latents, t, guidance)
-            latents = scheduler.step(output, t, latents, return_dict=False)[0]
+    for t in map(int, scheduler.timesteps):
+        output = _pushed_output(diffusion, encoder, objective, spread, latents, t, guidance)
+        latents = scheduler.step(output, t, latents, return_dict=False)[0]
     return latents
-
-
-def _as_noisy_as_before(
-    latents: torch.Tensor,
-    scheduler: Any,
-    t: int,
-    following: int | None,
-    noise: list[torch.Generator],
-) -> torch.Tensor:
-    """Take latents of the following step back to the noise of step t."""
-    kept = scheduler.alphas_cumprod[t] / scheduler.alphas_cumprod[following]
-    fresh = randn_tensor(latents.shape, generator=noise, device=latents.device, dtype=latents.dtype)
-    return kept.sqrt().to(latents) * latents + (1 - kept).sqrt().to(latents) * fresh
 
 
 def _pushed_output(

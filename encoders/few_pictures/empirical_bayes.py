@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from calcarine.encoders.few_pictures.weight_prior import WeightPrior, with_constant
 
@@ -20,6 +20,11 @@ class LinearVoxels:
 
     coef: np.ndarray
     intercept: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray) -> "LinearVoxels":
+        """Take weights with the intercept last, shape (n_features + 1, n_units)."""
+        return cls(weights[:-1].astype(np.float32), weights[-1].astype(np.float32))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict standardised responses, float32, shape (n_items, n_units)."""
@@ -48,47 +53,42 @@ def empirical_bayes_ridge(
     ----------
     Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, chapter 2.
     """
-    weights = posterior_weights(features, targets, prior)
-    full = prior.mean[:, None] + prior.factor @ weights
-    return LinearVoxels(full[:-1].astype(np.float32), full[-1].astype(np.float32))
+    x, y = with_constant(features), np.asarray(targets, dtype=np.float64)
+    return LinearVoxels.of(normal_posterior(x, y, prior.mean, prior.factor, prior.noise)[0])
 
 
-def posterior_weights(features: np.ndarray, targets: np.ndarray, prior: WeightPrior) -> np.ndarray:
-    """Give the posterior mean in the prior's own axes, where it is N(0, I) before any picture.
-
-    Returns
-    -------
-    numpy.ndarray
-        ω of ŵ = μ + S ω, float64, shape (n_features + 1, n_units).
-    """
-    x = with_constant(features)
-    residual = np.asarray(targets, dtype=np.float64) - (x @ prior.mean)[:, None]
-    return posterior_in_axes(x @ prior.factor, residual, prior.noise)
-
-
-def posterior_in_axes(design: np.ndarray, residual: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Give the posterior mean of N(0, I) weights, averaged over variances of the noise.
+def normal_posterior(
+    x: np.ndarray, y: np.ndarray, mean: np.ndarray, factor: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the posterior mean of N(μ, S Sᵀ) weights, averaged over variances of the noise.
 
     Parameters
     ----------
-    design
-        Pictures in the prior's axes, shape (n_pictures, n_axes).
-    residual
-        Responses less what the prior's mean predicts, shape (n_pictures, n_units).
+    x
+        Pictures, with a constant, shape (n_pictures, n_features + 1).
+    y
+        Responses, shape (n_pictures, n_units).
+    mean, factor
+        μ and S.
     noise
         Variances that are equally likely, shape (n_noise,).
 
     Returns
     -------
-    numpy.ndarray
-        float64, shape (n_axes, n_units).
+    weights : numpy.ndarray
+        float64, shape (n_features + 1, n_units).
+    likelihood : numpy.ndarray
+        Log likelihood of each voxel's responses, without constants, shape (n_units,).
     """
-    left, spread, right = np.linalg.svd(design, full_matrices=False)
+    left, spread, right = np.linalg.svd(x @ factor, full_matrices=False)
+    residual = y - (x @ mean)[:, None]
     turned = left.T @ residual
     rest = np.maximum((residual**2).sum(axis=0) - (turned**2).sum(axis=0), 0)
     variance = spread[:, None] ** 2 + noise[None]
-    # log likelihood of each voxel's responses under each variance of the noise
     fit = (turned**2).T @ (1 / variance) + rest[:, None] / noise[None]
-    volume = np.log(variance).sum(axis=0) + (len(design) - len(spread)) * np.log(noise)
-    odds = softmax(-0.5 * (fit + volume), axis=1)
-    return np.asarray(right.T @ (spread[:, None] * turned * (odds @ (1 / variance).T).T))
+    volume = np.log(variance).sum(axis=0) + (len(x) - len(spread)) * np.log(noise)
+    likelihood = -0.5 * (fit + volume)
+    odds = softmax(likelihood, axis=1)
+    drive = spread[:, None] * turned * (odds @ (1 / variance).T).T
+    weights = mean[:, None] + factor @ (right.T @ drive)
+    return weights, logsumexp(likelihood, axis=1) - np.log(len(noise))

@@ -195,7 +195,7 @@ class InContextEncoder:
                 parts.append(network(x, y, w).numpy())
         self.network_.float()
         full = self.prior_.mean[:, None] + self.prior_.factor @ np.concatenate(parts).T
-        return LinearVoxels(full[:-1].astype(np.float32), full[-1].astype(np.float32))
+        return LinearVoxels.of(full)
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder with the card's text for `data licence split preprocessing seed`."""

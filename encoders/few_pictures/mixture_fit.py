@@ -129,7 +129,7 @@ class _Guess:
         weights = np.concatenate([f.weights for f in found], axis=1)
         n_kinds = max(1, min(n_kinds, weights.shape[1] // 4))
         # in the prior's axes, so that a direction counts by how much voxels differ along it
-        turned = np.linalg.solve(prior.factor, weights - prior.mean[:, None]).T
+        turned = prior.in_axes(weights).T
         labels = KMeans(n_kinds, n_init=5, random_state=seed).fit_predict(turned)
         belongs = np.eye(n_kinds)[labels]
         means = (weights @ belongs / belongs.sum(axis=0)).T

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from calcarine.encoders.few_pictures.empirical_bayes import normal_posterior
 from calcarine.encoders.few_pictures.weight_prior import WeightPrior, with_constant
 
 
@@ -125,22 +126,4 @@ def _by_kind(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     x, y = with_constant(features), np.asarray(targets, dtype=np.float64)
     kinds = zip(mixture.means, mixture.factors, mixture.noise, strict=True)
-    return [_posterior(x, y, *kind) for kind in kinds]
-
-
-def _posterior(
-    x: np.ndarray, y: np.ndarray, mean: np.ndarray, factor: np.ndarray, noise: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean under one kind, and the log likelihood of each voxel's responses under it."""
-    left, spread, right = np.linalg.svd(x @ factor, full_matrices=False)
-    residual = y - (x @ mean)[:, None]
-    turned = left.T @ residual
-    rest = np.maximum((residual**2).sum(axis=0) - (turned**2).sum(axis=0), 0)
-    variance = spread[:, None] ** 2 + noise[None]
-    fit = (turned**2).T @ (1 / variance) + rest[:, None] / noise[None]
-    volume = np.log(variance).sum(axis=0) + (len(x) - len(spread)) * np.log(noise)
-    likelihood = -0.5 * (fit + volume)
-    odds = softmax(likelihood, axis=1)
-    drive = spread[:, None] * turned * (odds @ (1 / variance).T).T
-    weights = mean[:, None] + factor @ (right.T @ drive)
-    return weights, logsumexp(likelihood, axis=1) - np.log(len(noise))
+    return [normal_posterior(x, y, *kind) for kind in kinds]

@@ -114,7 +114,7 @@ def code_names(codes: Embeddings) -> list[str]:
 
 def _confusion_figure(name: str, predictions: Predictions, codes: Embeddings) -> Figure | None:
     names = code_names(codes)
-    chosen = predictions.select("measured", None, "signal")
+    chosen = predictions.most_repeats()
     if not len(chosen.items):
         chosen = predictions.select("measured", None, "single")
     position = {n: i for i, n in enumerate(names)}

@@ -41,7 +41,7 @@ def test_measured_values_are_optional(tmp_path, predictions):
 
 
 def test_selection(predictions):
-    most = predictions.select("measured", None, "signal")
+    most = predictions.most_repeats()
     np.testing.assert_array_equal(most.values, predictions.values[2:4])
     np.testing.assert_array_equal(most.measured, predictions.measured[2:4])
     assert most.items["stimulus_id"].tolist() == ["01", "02"]

@@ -8,6 +8,7 @@ from calcarine.data.captions import read_captions
 from calcarine.data.responses import Responses, read_responses, write_responses
 from calcarine.data.splits import folds
 from calcarine.pipelines import caption, encode
+from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.caption_folds import fold_banks
 from calcarine.pipelines.evaluate_captions import caption_results
 
@@ -60,7 +61,8 @@ def test_findings_are_the_planted_ones(config):
 
 def test_no_fold_has_its_test_stimuli_in_its_bank(config):
     trials = read_responses(config.layout, "01").trials
-    banks = fold_banks(config, "01", config.caption["own"])
+    section = config.caption["own"]
+    banks = fold_banks(config, "01", section, bank_of(config, "01", section))
     for fold in folds(trials):
         tested = set(trials["stimulus_id"].iloc[fold.test])
         assert not tested & set(banks[fold.name].entries["entry"])

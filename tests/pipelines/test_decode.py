@@ -258,7 +258,7 @@ def test_one_model_for_all_subjects(tree):
     for subject in tree.subjects:
         found = read_predictions(tree.layout.prediction(subject, "decoder-group"))
         assert found.sidecar["subjects"] == ["01", "02"]
-        assert len(found.select("measured", None, "signal").items) == N_TEST
+        assert len(found.most_repeats().items) == N_TEST
         responses = read_responses(tree.layout, subject)
         rows = folds(responses.trials)[0].test
         sessions = responses.trials["session"].to_numpy(dtype=str)[rows]

@@ -105,7 +105,7 @@ def test_predicts_test_items_for_every_number_of_repeats(tree):
     encode.run(config, "01", "clip")
     encoder, predictions = outputs(config)
     assert predictions.items["n_repeats"].tolist() == [1] * 12 + [2] * 12 + [3] * 12
-    best = predictions.select("measured", None, "signal")
+    best = predictions.most_repeats()
     assert best.items["stimulus_id"].tolist() == [f"test-{i:02d}" for i in range(N_TEST)]
     assert best.items["item"].tolist() == list(range(N_TEST))
     z = encoder.standardizer_.transform(responses, trials["session"].to_numpy())
@@ -192,7 +192,7 @@ def test_unpredictable_responses_score_nothing(tree, rng):
     write(config, trials, rng.standard_normal(responses.shape), units)
     encode.run(config, "01", "clip")
     _, predictions = outputs(config)
-    best = predictions.select("measured", None, "signal")
+    best = predictions.most_repeats()
     assert abs(np.mean(correlation(best.measured, best.values))) < 0.25
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.encoder_predictions import write_encoder
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.pipelines import evaluate_comparisons
 from calcarine.pipelines.config import parse_config
@@ -41,30 +41,13 @@ def study(tmp_path, rng, monkeypatch):
     network = (signal + 0.3 * rng.normal(size=signal.shape)).astype(np.float32)
     late = network.copy()
     late[:, :10] += 2 * rng.normal(size=(N_ITEMS, 10))
-    write(config, "network", network, measured)
-    write(config, "late", late, measured)
+    write_encoder(config, "network", network, measured)
+    write_encoder(config, "late", late, measured)
     roi = ["aFus"] * 10 + ["FFA"] * 20 + ["n/a"] * 10
     units = pd.DataFrame({"i": range(N_UNITS), "j": 0, "k": 0, "roi": roi})
     truth = units.drop(columns="roi").assign(tuned_to=KINDS)
     monkeypatch.setattr(evaluate_comparisons, "read_truth", lambda bids, subject: truth)
     return config, units, (measured, network, late)
-
-
-def write(config, name, values, measured, first="s0"):
-    items = pd.DataFrame(
-        {
-            "item": range(N_ITEMS),
-            "stimulus_id": [first, *(f"s{i}" for i in range(1, N_ITEMS))],
-            "concept": "n/a",
-            "fold": "holdout",
-            "brain": "measured",
-            "n_repeats": 3,
-            "averaging": "signal",
-        }
-    )
-    sidecar = {"model": f"encoder-{name}", "target": "responses", "kind": "ridge"}
-    folder = config.layout.prediction("01", f"encoder-{name}")
-    write_predictions(folder, Predictions(values, items, sidecar, measured))
 
 
 def results(config, units):
@@ -91,8 +74,8 @@ def test_notes_say_what_intervals_show(study, rng):
     assert rows["aFus"].note == "better"
     assert rows["FFA"].value == rows["FFA"].ci_low == 0
     assert rows["FFA"].note == "not worse by the stated margin of 0.05"
-    write(config, "network", late, measured)
-    write(config, "late", network, measured)
+    write_encoder(config, "network", late, measured)
+    write_encoder(config, "late", network, measured)
     assert results(config, units)["aFus"].note.startswith("not shown to be within")
 
 
@@ -108,7 +91,7 @@ def test_the_page_lists_the_rows(study):
 
 def test_other_items_are_refused(study):
     config, units, (measured, network, _) = study
-    write(config, "late", network, measured, first="other")
+    write_encoder(config, "late", network, measured, first="other")
     with pytest.raises(CalcarineError, match="network and late predicted other stimuli"):
         results(config, units)
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from fixtures.encoder_predictions import write_encoder
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.predictions import Predictions, write_predictions
 from calcarine.pipelines import evaluate_integration
 from calcarine.pipelines.config import parse_config
 from calcarine.pipelines.sections.integration import integration
@@ -46,30 +46,11 @@ def study(tmp_path, rng):
         values = shared + 0.3 * rng.normal(size=shared.shape)
         added = 1.5 * product + 0.1 * rng.normal(size=shared.shape)
         if name == "joint":
-            write(config, name, values + added, measured, parts=np.stack([values, added]))
+            write_encoder(config, name, values + added, measured, parts=np.stack([values, added]))
         else:
-            write(config, name, values, measured)
+            write_encoder(config, name, values, measured)
     units = pd.DataFrame({"i": range(N_UNITS), "j": 0, "k": 0, "roi": ["STS"] * 30 + ["V1"] * 30})
     return config, units
-
-
-def write(config, name, values, measured, first="s0", parts=None):
-    items = pd.DataFrame(
-        {
-            "item": range(N_ITEMS),
-            "stimulus_id": [first, *(f"s{i}" for i in range(1, N_ITEMS))],
-            "concept": "n/a",
-            "fold": "holdout",
-            "brain": "measured",
-            "n_repeats": 3,
-            "averaging": "signal",
-        }
-    )
-    sidecar = {"model": f"encoder-{name}", "target": "responses", "kind": "ridge"}
-    if parts is not None:
-        sidecar["bands"] = ["picture", "joint"]
-    folder = config.layout.prediction("01", f"encoder-{name}")
-    write_predictions(folder, Predictions(values, items, sidecar, measured, parts))
 
 
 def test_planted_units_are_found_and_scored_against_the_truth(study, monkeypatch):
@@ -100,8 +81,8 @@ def test_planted_units_are_found_and_scored_against_the_truth(study, monkeypatch
 def test_other_items_are_refused(study, rng):
     config, units = study
     values = rng.normal(size=(2, N_ITEMS, N_UNITS))
-    write(config, "caption", *values, first="other")
-    with pytest.raises(CalcarineError, match="caption and joint predicted other stimuli"):
+    write_encoder(config, "caption", *values, first="other")
+    with pytest.raises(CalcarineError, match="joint and caption predicted other stimuli"):
         evaluate_integration.integration_results(config, "01", "pc", "test", units)
 
 

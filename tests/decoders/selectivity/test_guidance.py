@@ -1,17 +1,13 @@
 """Guidance on randomly initialised networks: formulas, invariants, the contract with diffusers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
 from fixtures.tiny_unclip import save_tiny_unclip
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.selectivity.guidance import (
     Guidance,
-    _as_noisy_as_before,
     as_noise,
     discriminative,
     from_noise,
@@ -53,34 +49,6 @@ def test_a_push_raises_the_objective(diffusion):
         off.astype(float)[..., 0] - off[..., 2]
     ).mean((1, 2))
     assert (gain > 0).all()
-
-
-def test_repeated_steps_are_a_pictures_own_and_only_of_pushed_ones(diffusion):
-    thrice = Guidance(scale=2.0, n_steps=4, first=0.0, last=1.0, n_repeats=3)
-    assert [thrice.repeats(signal) for signal in (0.05, 0.5, 0.95)] == [1, 3, 1]
-    several = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [5, 6], thrice)
-    alone = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [6], thrice)
-    np.testing.assert_allclose(several[1].astype(int), alone[0].astype(int), atol=1)
-    once = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [6], replace(thrice, n_repeats=1))
-    assert not np.array_equal(alone, once)
-    off = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [3, 4], FEW)
-    still = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [3, 4], replace(FEW, n_repeats=3))
-    np.testing.assert_array_equal(off, still)
-
-
-def test_latents_are_as_noisy_as_before():
-    scheduler = DDIMScheduler(beta_schedule="squaredcos_cap_v2")
-    scheduler.set_timesteps(4)
-    noise = [torch.Generator().manual_seed(i) for i in range(400)]
-    t, following = 500, 250
-    # of clean latents 2 the following step keeps √ᾱ and has noise of variance 1 − ᾱ
-    share = scheduler.alphas_cumprod[following]
-    rest = torch.randn(400, 1, 6, 6, generator=torch.Generator().manual_seed(9))
-    latents = share.sqrt() * 2 + (1 - share).sqrt() * rest
-    before = _as_noisy_as_before(latents, scheduler, t, following, noise)
-    expected = scheduler.alphas_cumprod[t]
-    assert before.mean() == pytest.approx(2 * float(expected.sqrt()), abs=0.02)
-    assert before.var() == pytest.approx(float(1 - expected), rel=0.03)
 
 
 def test_a_scale_means_the_same_for_every_encoder(diffusion):

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from calcarine.data.errors import CalcarineError
-from calcarine.data.model_folder import CARD_FIELDS
+from calcarine.data.model_folder import CARD_FIELDS, read_model, write_model
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.few_pictures.empirical_bayes import empirical_bayes_ridge
 from calcarine.encoders.few_pictures.in_context import InContextEncoder
 from calcarine.encoders.few_pictures.in_context_network import InContextNetwork, InContextShape
 from calcarine.encoders.few_pictures.in_context_tasks import Person
+from calcarine.encoders.few_pictures.weight_mixture import WeightMixture
 from calcarine.encoders.training import TrainingPlan
 
 N_FEATURES, N_TRIALS = 5, 160
@@ -77,6 +78,22 @@ def test_the_same_seed_gives_the_same_encoder_and_a_folder_gives_it_back(rng, tm
     first.save(tmp_path / "m", dict.fromkeys(CARD_FIELDS, "text"))
     loaded = InContextEncoder.load(tmp_path / "m")
     np.testing.assert_array_equal(loaded.read(x, y).coef, first.read(x, y).coef)
+
+
+def test_a_folder_from_before_there_were_kinds_has_one(rng, tmp_path):
+    people = [person(20, rng)[0]]
+    encoder = InContextEncoder(SHAPE, plan(1), (5, 20)).fit(people)
+    encoder.mixture_ = WeightMixture.of(encoder.prior_)
+    encoder.save(tmp_path / "m", dict.fromkeys(CARD_FIELDS, "text"))
+    config, tensors = read_model(tmp_path / "m")
+    for new in ("n_kinds", "regions"):
+        del config[new]
+    before = {name: t for name, t in tensors.items() if not name.startswith("kinds.")}
+    card = (tmp_path / "m" / "README.md").read_text()
+    write_model(tmp_path / "old", config, before, card)
+    x, y = rng.normal(size=(9, N_FEATURES)), rng.normal(size=(9, 4))
+    old = InContextEncoder.load(tmp_path / "old")
+    np.testing.assert_array_equal(old.read(x, y).coef, encoder.read(x, y).coef)
 
 
 def test_an_interrupted_training_goes_on(rng, tmp_path, monkeypatch):
