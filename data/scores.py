@@ -118,7 +118,7 @@ def bootstrap_interval(
     low, high = np.quantile(summaries, [(1 - level) / 2, (1 + level) / 2])
     if clusters is None:
         return float(low), float(high)
-    middle, wider = float(np.median(summaries)), _few_clusters(len(table), level)
+    middle, wider = float(np.median(summaries)), few_clusters(len(table), level)
     ends = middle + wider * (np.array([low, high]) - middle)
     low, high = np.clip(ends, *limits)
     return float(low), float(high)
@@ -152,7 +152,7 @@ def row_medians(values: np.ndarray) -> np.ndarray:
     return medians
 
 
-def _few_clusters(n_clusters: int, level: float) -> float:
+def few_clusters(n_clusters: int, level: float) -> float:
     """Give the factor by which a percentile interval of few clusters is too narrow.
 
     √(n / (n − 1)) · t / z (Hesterberg 2015, doi:10.1080/00031305.2015.1089789): 1.58 for five

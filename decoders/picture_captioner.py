@@ -1,6 +1,6 @@
 """Sentences about pictures that come without any, by a local image-to-text model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +29,11 @@ class PictureCaptioner(Protocol):
 
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
         """Write one sentence a picture, the same ones whenever it is asked."""
+
+
+def _batches(pictures: Sequence[Image.Image]) -> Iterator[list[Image.Image]]:
+    for start in range(0, len(pictures), _BATCH):
+        yield [p.convert("RGB") for p in pictures[start : start + _BATCH]]
 
 
 class TransformersCaptioner:
@@ -66,8 +71,7 @@ class TransformersCaptioner:
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
         """Write one sentence a picture, greedily."""
         out: list[str] = []
-        for start in range(0, len(pictures), _BATCH):
-            shown = [p.convert("RGB") for p in pictures[start : start + _BATCH]]
+        for shown in _batches(pictures):
             values = self._processor(images=shown, return_tensors="pt")["pixel_values"]
             tokens = self._model.generate(
                 pixel_values=values, max_new_tokens=MAX_TOKENS, do_sample=False, num_beams=1
@@ -116,8 +120,7 @@ class CocaCaptioner:
         from open_clip import decode
 
         out: list[str] = []
-        for start in range(0, len(pictures), _BATCH):
-            shown = [p.convert("RGB") for p in pictures[start : start + _BATCH]]
+        for shown in _batches(pictures):
             batch = torch.stack([self._transform(picture) for picture in shown])
             for row in self._written(batch):
                 text = decode(row).split("<end_of_text>")[0].replace("<start_of_text>", "")

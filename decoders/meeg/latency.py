@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm as normal
-from scipy.stats import t as student_t
 
+from calcarine.data.scores import few_clusters
 from calcarine.data.time_windows import Window
 
 ONSET_S = 1e-9
@@ -119,11 +118,9 @@ def corrected_p(
         return np.full(len(values), np.nan)
     score = np.array([convert(float(m)) for m in found.mean])
     drawn = np.array([[convert(float(m)) for m in row] for row in found.drawn])
-    n = found.n_clusters
-    # a bootstrap of few clusters is too narrow, and its tails are those of Student's t
-    wider = np.sqrt(n / (n - 1)) * student_t.ppf(0.95, n - 1) / normal.ppf(0.95)
     error = np.maximum(drawn.std(axis=0), 1e-12)
-    largest = wider * ((drawn - score) / error).max(axis=1)
+    # one-sided at 0.05, as an interval of 0.9 is at either end
+    largest = few_clusters(found.n_clusters, 0.9) * ((drawn - score) / error).max(axis=1)
     above = (score - chance) / error
     return np.asarray((1 + (largest[:, None] >= above).sum(axis=0)) / (1 + n_draws))
 
