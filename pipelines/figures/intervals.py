@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from calcarine.pipelines.figures.style import (
     CONTROL,
@@ -70,6 +71,7 @@ def interval_plot(estimates: Sequence[Estimate], title: str, label: str) -> byte
             tick.set_color(MUTED if estimate.is_control else INK)
         axes.set_ylim(len(estimates) - 0.4, -0.6)
         axes.set_xlim(*_limits(estimates))
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set_xlabel(label)
         axes.set_title(title)
         axes.spines["left"].set_visible(False)
