@@ -1,7 +1,7 @@
 """Step `caption`: what the units of an encoder respond to, and what a brain saw, in words."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ from calcarine.data.banks import Bank
 from calcarine.data.captions import Captions, write_captions
 from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
-from calcarine.data.stored_rows import take_rows
 from calcarine.decoders.selectivity.caption_chain import (
     CaptionedBank,
     Chain,
@@ -22,12 +21,18 @@ from calcarine.decoders.selectivity.keywords import Mining
 from calcarine.decoders.selectivity.unit_sets import UnitSets, unit_sets
 from calcarine.decoders.selectivity.validation import cooccurring_terms
 from calcarine.decoders.text_judges import TextJudge, load_text_judge
-from calcarine.encoders.ridge.resampling import block_draws, drawn_weights
-from calcarine.encoders.ridge.streaming import RidgeStatistics
+from calcarine.encoders.ridge.resampling import block_draws
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of, write_missing_captions
-from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions, kept_rows
-from calcarine.pipelines.caption_sensors import at_sample, clustered, peak_sample, responses_at
+from calcarine.pipelines.caption_folds import data_of, fold_banks, fold_captions
+from calcarine.pipelines.caption_sensors import at_sample, clustered, peak_sample
+from calcarine.pipelines.caption_training import (
+    TrainingTrials,
+    evidence_of,
+    kept_rows,
+    refits,
+    training_trials,
+)
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.encoding_data import EncodingData
@@ -70,8 +75,22 @@ def run(config: Config, subject: str, name: str) -> None:
     sets = unit_sets(regions, section.min_units, pairs=section.pairs)
     banks = fold_banks(config, subject, section, bank, written)
     data = data_of(config, subject, section)
+    fitted = training_trials(
+        config, section, data, kept_rows(data.trials), encoder, sample, written
+    )
     units = caption_table(
-        config, subject, section, data, encoder, captioned, chain, sets, banks, sample
+        config,
+        subject,
+        section,
+        data,
+        fitted,
+        encoder,
+        captioned,
+        chain,
+        sets,
+        banks,
+        written,
+        sample,
     )
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
@@ -81,7 +100,7 @@ def run(config: Config, subject: str, name: str) -> None:
     reliable = (single["agreement"] >= section.min_reliability).to_numpy()
     made, told["parcels"] = parcels(
         encoder, reliable, captioned, chain, section.n_parcels, section.min_units,
-        derive_seed(seed, "parcels"),
+        derive_seed(seed, "parcels"), fitted,
     )  # fmt: skip
     arrays |= made
     if section.n_relevance:
@@ -99,6 +118,7 @@ def run(config: Config, subject: str, name: str) -> None:
         "n_bank": len(bank.entries),
         "n_top": section.n_top,
         "penalty": section.penalty,
+        "words": _rule(section, fitted.words(captioned.terms) is not None),
         "resample": section.resample,
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
@@ -115,7 +135,9 @@ def run(config: Config, subject: str, name: str) -> None:
 
 def chain_of(section: CaptionSection) -> Chain:
     """Put the parts of the chain together as a section says."""
-    mining = Mining(section.penalty, section.max_keywords)
+    mining = Mining(section.penalty, section.max_keywords, min_effect=section.min_effect)
+    if section.borne_out is not None:
+        mining = replace(mining, level=section.borne_out)
     chain = Chain(section.n_top, section.temperature, mining=mining)
     if section.language_model is None:
         return chain
@@ -124,6 +146,13 @@ def chain_of(section: CaptionSection) -> Chain:
 
     model = LanguageModel(section.language_model)
     return replace(chain, proposer=model.keywords, composer=model.compose)
+
+
+def _rule(section: CaptionSection, measured: bool) -> str:
+    """Say which words became part of a caption."""
+    if measured:
+        return f"borne out by responses of training trials at level {section.borne_out:g}"
+    return f"weighed against how common they are (λ {section.penalty:g})"
 
 
 def _encoder(config: Config, subject: str, section: CaptionSection) -> VoxelEncoder:
@@ -140,23 +169,25 @@ def caption_table(
     subject: str,
     section: CaptionSection,
     data: EncodingData,
+    fitted: TrainingTrials,
     encoder: VoxelEncoder,
     captioned: CaptionedBank,
     chain: Chain,
     sets: UnitSets,
     banks: dict[str, Bank],
+    written: Mapping[str, list[str]],
     sample: int | None = None,
 ) -> pd.DataFrame:
     """Caption every set, and again under resampling of the training trials."""
     weights = sets.mixing @ encoder.coef_.T
-    captions = caption_units(weights, captioned, chain)
+    words = fitted.words(captioned.terms, sets.mixing)
+    captions = caption_units(weights, captioned, chain, evidence_of(words))
     corpus = [s for own in captioned.bank.entries["captions"] for s in own]
     judge = load_text_judge(section.text_judge, corpus)
-    fitted = _training_trials(data, section, encoder, sample)
     seed = derive_seed(config.seed, subject, "caption", section.encoder)
     n_blocks = len(np.unique(fitted.blocks))
     draws = block_draws(n_blocks, section.n_resamples, derive_seed(seed, "resample"))
-    again = (sets.mixing @ w for w in _refits(fitted, encoder.alpha_, draws))
+    again = refits(fitted, encoder.alpha_, draws, sets.mixing, words)
     reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
     names = captioned.bank.entries["entry"].to_numpy()
     table = sets.table.copy()
@@ -175,50 +206,15 @@ def caption_table(
     )
     whole = pd.concat([table, control], ignore_index=True)
     by_fold = fold_captions(
-        config, subject, section, data, banks, sets.mixing, chain, judge, sample
+        config, subject, section, data, banks, sets.mixing, chain, judge, written, sample
     )
     whole["fold_texts"], whole["fold_agreement"] = by_fold.texts, by_fold.agreement
     return whole
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """What the encoder was fitted on."""
-
-    features: np.ndarray
-    responses: np.ndarray
-    blocks: np.ndarray
-
-
-def _training_trials(
-    data: EncodingData, section: CaptionSection, encoder: VoxelEncoder, sample: int | None
-) -> _Fitted:
-    rows = kept_rows(data.trials)
-    trials = data.trials.iloc[rows]
-    sessions = None if data.sessions is None else data.sessions[rows]
-    responses = encoder.standardizer_.transform(take_rows(data.values, rows), sessions)
-    responses = responses_at(responses, len(encoder.units), sample)
-    blocks = trials["session"].astype(str)
-    if section.resample == "run":
-        blocks = blocks + "/" + trials["run"].astype(str)
-    features = data.features[rows].reshape(len(rows), -1)
-    return _Fitted(features, responses, blocks.to_numpy(dtype=str))
-
-
-def _refits(fitted: _Fitted, alpha: np.ndarray, draws: np.ndarray) -> Iterator[np.ndarray]:
-    if len(np.unique(fitted.blocks)) < 2:
-        raise CalcarineError(
-            "the reliability of captions needs two sessions (or runs) at least to draw from. Write "
-            "`resample: run` where there is only one session."
-        )
-    sums = RidgeStatistics.from_arrays(fitted.features, fitted.responses, fitted.blocks).blocks()
-    for weights in drawn_weights(sums, alpha, draws):
-        yield weights.T
-
-
 def _scrambled(
     table: pd.DataFrame,
-    fitted: _Fitted,
+    fitted: TrainingTrials,
     encoder: VoxelEncoder,
     draws: np.ndarray,
     captioned: CaptionedBank,
@@ -233,11 +229,13 @@ def _scrambled(
     patch it does predict what they respond to.
     """
     order = np.random.default_rng(seed).permutation(len(fitted.responses))
-    mixed = _Fitted(fitted.features, take_rows(fitted.responses, order), fitted.blocks)
-    n_blocks = len(np.unique(fitted.blocks))
-    (weights,) = _refits(mixed, encoder.alpha_, np.ones((1, n_blocks), dtype=np.int64))
-    captions = caption_units(weights, captioned, chain)
-    again = _refits(mixed, encoder.alpha_, draws)
+    mixed = fitted.permuted(order)
+    words = mixed.words(captioned.terms)
+    single = np.eye(fitted.responses.shape[1], dtype=np.float32)
+    once = np.ones((1, draws.shape[1]), dtype=np.int64)
+    ((weights, evidence),) = refits(mixed, encoder.alpha_, once, single, words)
+    captions = caption_units(weights, captioned, chain, evidence)
+    again = refits(mixed, encoder.alpha_, draws, single, words)
     reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
     out = table[table["kind"] == "unit"].copy()
     out["kind"], out["agreement"] = "scrambled", reliability.agreement

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from calcarine.data.banks import Bank
 from calcarine.data.embeddings import read_embeddings
@@ -19,6 +18,7 @@ from calcarine.encoders.encoding_trials import EncodingTask
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.caption_sensors import at_sample
+from calcarine.pipelines.caption_training import evidence_of, training_trials
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.encoder_sections import fit_encoder
@@ -52,14 +52,6 @@ def data_of(config: Config, subject: str, section: CaptionSection) -> EncodingDa
     return encoding_data(read_responses(config.layout, subject), read, own, config.split)
 
 
-def kept_rows(trials: pd.DataFrame) -> np.ndarray:
-    """List the trials that the encoder that is kept was fitted on."""
-    found = folds(trials)
-    if len(found) == 1:
-        return found[0].fit
-    return np.unique(np.concatenate([fold.test for fold in found]))
-
-
 def fold_captions(
     config: Config,
     subject: str,
@@ -69,6 +61,7 @@ def fold_captions(
     mixing: np.ndarray,
     chain: Chain,
     judge: TextJudge,
+    written: Mapping[str, list[str]],
     sample: int | None = None,
 ) -> FoldCaptions:
     """Fit and caption the encoder of every fold, from a bank of its own training stimuli.
@@ -90,6 +83,8 @@ def fold_captions(
         As the kept encoder was captioned.
     judge
         Compares keywords between folds.
+    written
+        Captions of stimuli that came without any.
     sample
         Of sensors, see `at_sample`.
 
@@ -106,7 +101,18 @@ def fold_captions(
     said, terms = [], []
     for fold in found:
         captions = list(
-            _captions(config, subject, section, data, fold, banks[fold.name], mixing, chain, sample)
+            _captions(
+                config,
+                subject,
+                section,
+                data,
+                fold,
+                banks[fold.name],
+                mixing,
+                chain,
+                written,
+                sample,
+            )
         )
         said.append([text for text, _ in captions])
         terms.append(judge.embed([" ".join(own) for _, own in captions]))
@@ -128,6 +134,7 @@ def _captions(
     bank: Bank,
     mixing: np.ndarray,
     chain: Chain,
+    written: Mapping[str, list[str]],
     sample: int | None,
 ) -> Iterator[tuple[str, list[str]]]:
     """Caption all sets in one fold, then all units of an encoder of its trials in random order."""
@@ -145,7 +152,9 @@ def _captions(
                 f"the kind {config.encode[section.encoder].kind!r}."
             )
         weights = what @ at_sample(encoder, sample).coef_.T
-        for caption in caption_units(weights, captioned, chain):
+        fitted = training_trials(config, section, values, fold.fit, encoder, sample, written)
+        evidence = evidence_of(fitted.words(captioned.terms, what))
+        for caption in caption_units(weights, captioned, chain, evidence):
             yield caption.text, caption.terms
 
 

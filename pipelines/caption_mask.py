@@ -101,8 +101,9 @@ def caption_mask(mask: Path, encoder_name: Path | str, bank_folder: Path | None 
         ),
         "words of single units: " + (", ".join(f"{w} ({n})" for w, n in words) or "none"),
         "best pictures: " + ", ".join(map(str, evidence)),
-        "Made from the encoder's weights alone and not tested; the workflow's section `caption` "
-        "tests captions on held-out responses.",
+        "Made from the encoder's weights and its preferred pictures alone, and not tested; the "
+        "workflow's section `caption` takes words that training responses bear out, and tests "
+        "captions on held-out ones.",
     ]
     return "\n".join(lines)
 

@@ -44,7 +44,20 @@ class CaptionSection(Section):
     n_top: int = Field(32, ge=4, description="Pictures that speak for a unit")
     temperature: float = Field(1 / 150, gt=0, description="τ of the softmax over the bank")
     penalty: float = Field(0.5, ge=0, le=1, description="λ of log p(d|unit) − λ log p(d)")
-    max_keywords: int = Field(4, ge=1, description="Keywords of a caption at most")
+    borne_out: float | None = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="Level at which responses of training trials must bear out a caption's words; "
+        "null leaves words to the preferred pictures and `penalty`",
+    )
+    min_effect: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Semipartial correlation that a further word needs, as a share of the first's",
+    )
+    max_keywords: int = Field(6, ge=1, description="Keywords of a caption at most")
     min_units: int = Field(5, ge=1, description="Units of a region at least")
     pairs: list[tuple[str, str]] = Field(
         [], description="Regions set against each other, beside each one against its nearest"

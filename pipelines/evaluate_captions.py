@@ -13,7 +13,6 @@ from calcarine.data.predictions import read_predictions
 from calcarine.data.responses import read_responses
 from calcarine.data.scores import Score, bootstrap_interval, share_interval
 from calcarine.data.seeds import derive_seed
-from calcarine.data.stimuli import read_stimuli
 from calcarine.data.tables import write_tsv
 from calcarine.decoders.selectivity.permutation import ranks_within
 from calcarine.decoders.selectivity.records import records_of
@@ -25,8 +24,9 @@ from calcarine.decoders.selectivity.validation import (
     validate_captions,
 )
 from calcarine.decoders.text_judges import TextJudge, load_text_judge
-from calcarine.pipelines.caption_banks import bank_of, with_captions
+from calcarine.pipelines.caption_banks import bank_of
 from calcarine.pipelines.caption_sensors import responses_at
+from calcarine.pipelines.caption_training import captions_of
 from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.config_data import PhantomSource
@@ -108,7 +108,9 @@ def _validated(
     predictions = read_predictions(config.layout.prediction(subject, f"encoder-{section.encoder}"))
     chosen = predictions.most_repeats()
     assert chosen.measured is not None
-    own = _captions_of(config, chosen.items["stimulus_id"], captions.sidecar["written"])
+    items = chosen.items["stimulus_id"].to_numpy(dtype=str)
+    said = captions_of(config, np.unique(items), captions.sidecar["written"])
+    own = [said[item] for item in items]
     mixing = np.asarray(captions.arrays["mixing"])
     sample = captions.sidecar["sample"]
     measured = responses_at(chosen.measured, mixing.shape[1], sample) @ mixing.T
@@ -129,14 +131,6 @@ def _validated(
     table["rho_given_cooccurring"] = _given(table, measured, own, expected)
     table["n_repeats"] = int(chosen.items["n_repeats"].iloc[0])
     return table
-
-
-def _captions_of(
-    config: Config, stimulus_ids: pd.Series, written: dict[str, list[str]]
-) -> list[list[str]]:
-    stimuli = with_captions(read_stimuli(config.stimuli), written)
-    captions = stimuli.set_index("stimulus_id")["captions"]
-    return [list(captions[s]) for s in stimulus_ids]
 
 
 def _ceilings(config: Config, subject: str, sets: pd.DataFrame) -> np.ndarray:

@@ -10,6 +10,7 @@ from calcarine.decoders.selectivity.caption_chain import CaptionedBank, Chain, c
 from calcarine.decoders.selectivity.parcellation import parcellate
 from calcarine.decoders.selectivity.projection import group_weights
 from calcarine.encoders.voxel_encoder import VoxelEncoder
+from calcarine.pipelines.caption_training import TrainingTrials, evidence_of
 
 NO_PARCEL = "n/a"
 
@@ -22,10 +23,11 @@ def parcels(
     n_parcels: int,
     min_units: int,
     seed: int,
+    fitted: TrainingTrials | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Cluster reliable units by the stimuli that tell them apart, and caption each cluster.
 
-    Everything is made of the encoder's predictions for the bank.
+    Clusters are made of the encoder's predictions for the bank alone.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ def parcels(
         Units of a parcel at least.
     seed
         Of the clustering.
+    fitted
+        What the encoder was fitted on, to bear out the words of captions.
 
     Returns
     -------
@@ -58,7 +62,10 @@ def parcels(
     labels = np.full(encoder.coef_.shape[1], -1, dtype=np.int16)
     labels[rows] = found.labels
     members = [np.flatnonzero(labels == k) for k in range(found.n_clusters)]
-    captions = caption_units(group_weights(encoder.coef_.T, members), captioned, chain)
+    mixing = np.stack([(labels == k) / len(own) for k, own in enumerate(members)])
+    words = None if fitted is None else fitted.words(captioned.terms, mixing)
+    weights = group_weights(encoder.coef_.T, members)
+    captions = caption_units(weights, captioned, chain, evidence_of(words))
     told = {
         "names": [f"p{k + 1}" for k in range(found.n_clusters)],
         "texts": [c.text for c in captions],

@@ -51,8 +51,9 @@ def planted_caption_scores(
     -------
     list of Score
         Units of a kind of tuning, `reliable-…` (agreement above the threshold) or `shown-…`
-        (findings): shares that name the planted category or colour, a false category, a place or
-        a size or number, words of two families or more; and `planted-untuned`, the share withheld.
+        (findings): shares that name the planted category or colour, a false category, a colour
+        beside the category, a place or a size or number, words of two families or more; and
+        `planted-untuned`, the share withheld.
     """
     if len(table) != len(truth):
         raise CalcarineError(
@@ -74,6 +75,7 @@ def planted_caption_scores(
     questions = {
         "category_named": ("category", of(lambda s, p: p in s["category"])),
         "false_category": ("category", of(is_false)),
+        "colour_also_named": ("category", of(lambda s, p: bool(s["colour"]))),
         "colour_named": ("colour", of(lambda s, p: p in s["colour"])),
         "place_named": ("position", of(lambda s, p: bool(s["place"]))),
         "place_size_or_count_named": (

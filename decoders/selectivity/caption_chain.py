@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calcarine.data.banks import Bank
+from calcarine.decoders.selectivity.borne_out import Evidence
+from calcarine.decoders.selectivity.candidates import term_directions
 from calcarine.decoders.selectivity.composing import compose
 from calcarine.decoders.selectivity.keywords import (
     Keyword,
     Mining,
     caption_score,
     mine_keywords,
-    term_directions,
 )
 from calcarine.decoders.selectivity.projection import TEMPERATURE, Projection, RankBy, project
 from calcarine.decoders.selectivity.terms import Terms, collect_terms
@@ -116,9 +117,12 @@ def prepare_bank(bank: Bank, min_entries: int = 5) -> CaptionedBank:
 
 
 def caption_units(
-    weights: np.ndarray, captioned: CaptionedBank, chain: Chain | None = None
+    weights: np.ndarray,
+    captioned: CaptionedBank,
+    chain: Chain | None = None,
+    evidence: Evidence | None = None,
 ) -> list[UnitCaption]:
-    """Caption each unit by its weights alone.
+    """Caption each unit by its weights, and by measured responses where they are given.
 
     Parameters
     ----------
@@ -129,6 +133,9 @@ def caption_units(
         From `prepare_bank`.
     chain
         The parts of the chain.
+    evidence
+        What responses of training trials say of the bank's terms, see `measured_words`; without it
+        the weights alone decide.
 
     Returns
     -------
@@ -149,15 +156,8 @@ def caption_units(
     chain = chain or Chain()
     shards, n_top = captioned.bank.shards, chain.n_top
     found = project(weights, shards, chain.temperature, n_top, chain.rank_by, chain.device)
-    return caption_projected(weights, found, captioned, chain)
-
-
-def caption_projected(
-    weights: np.ndarray, found: Projection, captioned: CaptionedBank, chain: Chain
-) -> list[UnitCaption]:
-    """Caption units whose preferred pictures are known already, see `caption_units`."""
     captions = captioned.bank.entries["captions"].tolist()
-    keywords = _keywords(weights, found, captioned, chain)
+    keywords = _keywords(weights, found, captioned, chain, evidence)
     out = []
     for own, rows, scores in zip(keywords, found.top_entries, found.top_scores, strict=True):
         said = [keyword.term for keyword in own]
@@ -170,14 +170,19 @@ def caption_projected(
 
 
 def _keywords(
-    weights: np.ndarray, found: Projection, captioned: CaptionedBank, chain: Chain
+    weights: np.ndarray,
+    found: Projection,
+    captioned: CaptionedBank,
+    chain: Chain,
+    evidence: Evidence | None,
 ) -> list[list[Keyword]]:
     allowed = None
     if chain.proposer is not None:
         captions = captioned.bank.entries["captions"].tolist()
         allowed = [_proposed(chain.proposer, rows, captions) for rows in found.top_entries]
+    terms, directions = captioned.terms, captioned.directions
     return mine_keywords(
-        weights, found.top_entries, captioned.terms, captioned.directions, chain.mining, allowed
+        weights, found.top_entries, terms, directions, chain.mining, allowed, evidence
     )
 
 
@@ -208,7 +213,7 @@ class Reliability:
 def caption_reliability(
     weights: np.ndarray,
     captions: Sequence[UnitCaption],
-    resampled: Iterable[np.ndarray],
+    resampled: Iterable[tuple[np.ndarray, Evidence | None]],
     captioned: CaptionedBank,
     chain: Chain,
     judge: TextJudge,
@@ -222,7 +227,8 @@ def caption_reliability(
     captions
         Captions of these weights.
     resampled
-        Weights under resampling, each shape (n_units, embed_dim), see `drawn_weights`.
+        Weights under resampling, each shape (n_units, embed_dim), see `drawn_weights`, and what
+        the resampled responses say of terms, where captions were made with it.
     captioned, chain
         As the captions were made.
     judge
@@ -233,10 +239,10 @@ def caption_reliability(
     size = np.linalg.norm(weights, axis=1)
     agreement, cosine = np.zeros(len(weights)), np.zeros(len(weights))
     n_draws = 0
-    for drawn in resampled:
+    for drawn, evidence in resampled:
         # keywords are compared; sentences need not be written
         found = project(drawn, shards, chain.temperature, n_top, chain.rank_by, chain.device)
-        mined = _keywords(drawn, found, captioned, chain)
+        mined = _keywords(drawn, found, captioned, chain, evidence)
         again = [" ".join(keyword.term for keyword in keywords) for keywords in mined]
         agreement += (own * judge.embed(again)).sum(axis=1)
         sizes = np.maximum(size * np.linalg.norm(drawn, axis=1), 1e-12)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.special import ndtr
 
+from calcarine.decoders.selectivity.borne_out import Evidence, borne_out
+from calcarine.decoders.selectivity.candidates import affinities, excess_p_values, top_shares
 from calcarine.decoders.selectivity.terms import Terms
 
 
@@ -23,6 +24,11 @@ class Mining:
     alpha
         A term must be commoner among the unit's pictures than in the bank at this level
         (one-sided, Bonferroni over terms).
+    level, min_effect
+        When measured responses bear out a word, where they are given: see `borne_out`.
+    suggested
+        Where measured responses decide: level at which a term must be commoner than in the bank to
+        be a candidate, not corrected.
     min_affinity
         A term must have at least this share of the softmax over terms of its cosine with the
         unit's own weights, in multiples of the uniform share.
@@ -31,8 +37,11 @@ class Mining:
     """
 
     penalty: float = 0.5
-    max_keywords: int = 4
+    max_keywords: int = 6
     alpha: float = 0.01
+    level: float = 0.05
+    min_effect: float = 0.5
+    suggested: float = 0.01
     min_affinity: float = 1.0
     affinity_temperature: float = 0.1
 
@@ -64,110 +73,6 @@ class Keyword:
     affinity: float
 
 
-def top_shares(top_entries: np.ndarray, terms: Terms) -> np.ndarray:
-    """Give the mean share of each term among each unit's entries.
-
-    Parameters
-    ----------
-    top_entries
-        Shape (n_units, n_top); rows of -1 belong to units without weights.
-    terms
-        Of the bank.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_units, n_terms).
-    """
-    n_units, n_top = top_entries.shape
-    known = top_entries >= 0
-    pick = csr_array(
-        (
-            known.ravel() / n_top,
-            (np.repeat(np.arange(n_units), n_top), top_entries.clip(0).ravel()),
-        ),
-        shape=(n_units, terms.shares.shape[0]),
-    )
-    return (pick @ terms.shares).toarray()
-
-
-def excess_p_values(shares: np.ndarray, n_top: int, terms: Terms) -> np.ndarray:
-    """Test whether terms are commoner among a unit's pictures than chance has it.
-
-    The mean of `n_top` entries drawn without replacement is taken as normal, with the bank's
-    variance; the test is one-sided.
-
-    Parameters
-    ----------
-    shares
-        From `top_shares`.
-    n_top
-        Entries of each unit.
-    terms
-        Of the bank.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_units, n_terms).
-    """
-    n_entries = terms.shares.shape[0]
-    squares = np.asarray(terms.shares.multiply(terms.shares).sum(axis=0)).ravel() / n_entries
-    mean = np.asarray(terms.shares.sum(axis=0)).ravel() / n_entries
-    rest = 1 - (n_top - 1) / max(n_entries - 1, 1)
-    spread = np.sqrt(np.maximum((squares - mean**2) * rest / n_top, 1e-18))
-    return ndtr(-(shares - mean) / spread)
-
-
-def term_directions(terms: Terms, texts: np.ndarray) -> np.ndarray:
-    """Give the direction of each term in the space of captions.
-
-    It is the mean embedding of the captions that say the term minus the mean of all captions:
-    what sets captions apart from pictures (the modality gap) cancels.
-
-    Parameters
-    ----------
-    terms
-        Of the bank.
-    texts
-        Caption embeddings, shape (n_entries, embed_dim); NaN rows without captions.
-
-    Returns
-    -------
-    numpy.ndarray
-        Unit vectors, shape (n_terms, embed_dim).
-    """
-    there = np.isfinite(texts).all(axis=1)
-    rows = np.asarray(texts[there], dtype=np.float64)
-    shares = terms.shares[np.flatnonzero(there)]
-    total = np.maximum(np.asarray(shares.sum(axis=0)).ravel(), 1e-12)
-    directions = (shares.T @ rows) / total[:, None] - rows.mean(axis=0)
-    return directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-
-
-def affinities(weights: np.ndarray, directions: np.ndarray, temperature: float) -> np.ndarray:
-    """Let each unit's own weights say which terms are theirs.
-
-    Parameters
-    ----------
-    weights
-        Shape (n_units, embed_dim).
-    directions
-        From `term_directions`.
-    temperature
-        Of the softmax over terms.
-
-    Returns
-    -------
-    numpy.ndarray
-        Softmax of cosines times the number of terms: 1 is no preference, shape (n_units, n_terms).
-    """
-    unit = weights / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
-    logits = unit @ directions.T / temperature
-    share = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return len(directions) * share / share.sum(axis=1, keepdims=True)
-
-
 def mine_keywords(
     weights: np.ndarray,
     top_entries: np.ndarray,
@@ -175,14 +80,15 @@ def mine_keywords(
     directions: np.ndarray | None,
     mining: Mining,
     proposed: Sequence[frozenset[str]] | None = None,
+    evidence: Evidence | None = None,
 ) -> list[list[Keyword]]:
     """Choose the keywords of each unit's caption.
 
     Candidates are commoner among the unit's pictures than in the bank and close to its own
-    weights. They are taken one by one while log p(d | unit) − λ log p(d) grows, where p is the
-    share of pictures that all chosen words describe (MILAN: Hernandez et al. 2022,
-    arXiv:2201.11114; keywords filtered by the unit's weights: LaVCa, Matsuyama et al. 2025,
-    arXiv:2502.13606).
+    weights (LaVCa, Matsuyama et al. 2025, arXiv:2502.13606). With measured responses those are
+    taken that the responses bear out. Without, they are taken one by one while log p(d | unit) −
+    λ log p(d) grows, where p is the share of pictures that all chosen words describe (MILAN:
+    Hernandez et al. 2022, arXiv:2201.11114).
 
     Parameters
     ----------
@@ -198,6 +104,8 @@ def mine_keywords(
         How.
     proposed
         Terms that a unit's keywords may be taken from, one set a unit; without it all.
+    evidence
+        What measured responses say of each unit and term.
 
     Returns
     -------
@@ -206,7 +114,9 @@ def mine_keywords(
     """
     shares = top_shares(top_entries, terms)
     p_values = excess_p_values(shares, top_entries.shape[1], terms)
-    allowed = p_values * len(terms.names) <= mining.alpha
+    allowed = p_values <= mining.suggested
+    if evidence is None:
+        allowed = p_values * len(terms.names) <= mining.alpha
     closeness = np.full(shares.shape, np.nan)
     if directions is not None:
         closeness = affinities(weights, directions, mining.affinity_temperature)
@@ -214,25 +124,30 @@ def mine_keywords(
     allowed[(top_entries < 0).any(axis=1)] = False
     if proposed is not None:
         allowed &= np.array([[term in own for term in terms.names] for own in proposed])
-    columns = _Columns(terms.shares)
-    out = []
-    for unit, entries in enumerate(top_entries):
-        candidates = np.flatnonzero(allowed[unit])
-        chosen = _grow(candidates, entries, columns, mining) if len(candidates) else []
-        out.append(
-            [
-                Keyword(
-                    terms.names[t],
-                    float(shares[unit, t]),
-                    float(terms.base[t]),
-                    float(np.log(shares[unit, t] / terms.base[t])),
-                    float(p_values[unit, t]),
-                    float(closeness[unit, t]),
-                )
-                for t in chosen
-            ]
-        )
-    return out
+    if evidence is None:
+        columns = _Columns(terms.shares)
+        chosen = [
+            _grow(np.flatnonzero(own), entries, columns, mining)
+            for own, entries in zip(allowed, top_entries, strict=True)
+        ]
+    else:
+        how = mining.level, mining.min_effect, mining.max_keywords
+        found = borne_out(evidence, allowed, *how)
+        chosen = [[int(term) for term in own if term >= 0] for own in found]
+    return [
+        [
+            Keyword(
+                terms.names[t],
+                float(shares[unit, t]),
+                float(terms.base[t]),
+                float(np.log(shares[unit, t] / terms.base[t])),
+                float(p_values[unit, t]),
+                float(closeness[unit, t]),
+            )
+            for t in own
+        ]
+        for unit, own in enumerate(chosen)
+    ]
 
 
 class _Columns:
@@ -255,6 +170,8 @@ def _grow(
     candidates: np.ndarray, entries: np.ndarray, columns: _Columns, mining: Mining
 ) -> list[int]:
     """Add terms while the penalised log probability of the whole caption grows."""
+    if not len(candidates):
+        return []
     of_bank = columns.of(candidates)
     of_unit = of_bank[entries]
     n_bank, n_unit = len(of_bank), len(of_unit)

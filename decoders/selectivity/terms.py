@@ -115,10 +115,7 @@ def collect_terms(captions: Sequence[Sequence[str]], min_entries: int = 5) -> Te
         No entry has a caption.
     """
     known = frozenset(w for own in captions for sentence in own for w in words_of(sentence))
-    counted = []
-    for own in captions:
-        counts = Counter(t for sentence in own for t in set(terms_of(sentence, known)))
-        counted.append({term: n / len(own) for term, n in counts.items()})
+    counted = _counted(captions, known)
     n_described = sum(bool(own) for own in captions)
     if not n_described:
         raise CalcarineError(
@@ -127,6 +124,38 @@ def collect_terms(captions: Sequence[Sequence[str]], min_entries: int = 5) -> Te
         )
     entries_of = Counter(term for own in counted for term in own)
     names = tuple(sorted(t for t, n in entries_of.items() if n >= min_entries))
+    shares = _table(counted, names)
+    base = np.asarray(shares.sum(axis=0)).ravel() / n_described
+    return Terms(names, shares, base, known)
+
+
+def shares_of(captions: Sequence[Sequence[str]], terms: Terms) -> csr_array:
+    """Give the share of each stimulus's captions that say each of a bank's terms.
+
+    Parameters
+    ----------
+    captions
+        Sentences of each stimulus.
+    terms
+        Of the bank.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Shape (n_stimuli, n_terms).
+    """
+    return _table(_counted(captions, terms.known), terms.names)
+
+
+def _counted(captions: Sequence[Sequence[str]], known: frozenset[str]) -> list[dict[str, float]]:
+    counted = []
+    for own in captions:
+        counts = Counter(t for sentence in own for t in set(terms_of(sentence, known)))
+        counted.append({term: n / len(own) for term, n in counts.items()})
+    return counted
+
+
+def _table(counted: Sequence[dict[str, float]], names: Sequence[str]) -> csr_array:
     column = {term: i for i, term in enumerate(names)}
     found = [
         (row, column[term], share)
@@ -134,7 +163,8 @@ def collect_terms(captions: Sequence[Sequence[str]], min_entries: int = 5) -> Te
         for term, share in own.items()
         if term in column
     ]
-    rows, columns, values = (np.array(part) for part in zip(*found, strict=True))
-    shares = csr_array((values, (rows, columns)), shape=(len(captions), len(names)))
-    base = np.asarray(shares.sum(axis=0)).ravel() / n_described
-    return Terms(names, shares, base, known)
+    rows, columns, values = (
+        np.array([entry[part] for entry in found], dtype=kind)
+        for part, kind in enumerate((np.int64, np.int64, np.float64))
+    )
+    return csr_array((values, (rows, columns)), shape=(len(counted), len(names)))

@@ -11,7 +11,10 @@ from calcarine.data.captions import read_captions
 from calcarine.data.errors import CalcarineError
 from calcarine.data.predictions import Predictions, read_predictions, write_predictions
 from calcarine.data.responses import Responses, read_responses, write_responses
+from calcarine.decoders.selectivity.caption_chain import prepare_bank
 from calcarine.pipelines import caption
+from calcarine.pipelines.caption_banks import bank_of
+from calcarine.pipelines.caption_training import TrainingTrials, evidence_of
 from calcarine.pipelines.evaluate_captions import caption_results, write_selectivity
 
 
@@ -93,6 +96,31 @@ def test_the_bank_holds_training_stimuli_alone(config):
     assert evidence
     assert all(e.startswith("train") for e in evidence)
     assert made.sidecar["n_bank"] == N_TRAIN
+
+
+def test_the_sidecar_says_what_chose_the_words(config, tmp_path):
+    made = read_captions(config.layout.captions("01", "own"))
+    assert made.sidecar["words"] == "borne out by responses of training trials at level 0.05"
+    own = config.caption["own"].model_copy(update={"borne_out": None})
+    bare = config.model_copy(update={"caption": {"bare": own}})
+    caption.run(bare, "01", "bare")
+    other = read_captions(config.layout.captions("01", "bare"))
+    assert other.sidecar["words"] == "weighed against how common they are (λ 0.5)"
+    # units of noise prefer some pictures, too, but their responses bear out next to no word
+    noise = (made.units["kind"] == "unit") & (made.units["region"] == "noise")
+    assert (made.units.loc[noise, "text"] == "").sum() > (
+        other.units.loc[noise, "text"] == ""
+    ).sum()
+
+
+def test_stimuli_without_captions_bear_nothing_out(config):
+    bank = bank_of(config, "01", config.caption["own"])
+    terms = prepare_bank(bank).terms
+    names = np.array(["a", "b", "a", "c"])
+    values = np.ones((4, 2), dtype=np.float32)
+    own = TrainingTrials(values, values, names, names, {"a": [], "b": ["a zebra"]})
+    assert own.words(terms) is None
+    assert evidence_of(own.words(terms)) is None
 
 
 def test_captions_do_not_see_the_test(config, tmp_path):

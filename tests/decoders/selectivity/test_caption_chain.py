@@ -5,6 +5,7 @@ import pytest
 
 from calcarine.data.banks import Bank, entry_table
 from calcarine.data.errors import CalcarineError
+from calcarine.decoders.selectivity.candidates import excess_p_values
 from calcarine.decoders.selectivity.caption_chain import (
     Chain,
     caption_reliability,
@@ -12,8 +13,9 @@ from calcarine.decoders.selectivity.caption_chain import (
     prepare_bank,
 )
 from calcarine.decoders.selectivity.composing import compose
-from calcarine.decoders.selectivity.keywords import Mining, caption_score, excess_p_values
-from calcarine.decoders.selectivity.terms import collect_terms
+from calcarine.decoders.selectivity.keywords import Mining, caption_score
+from calcarine.decoders.selectivity.measured_words import measured_words
+from calcarine.decoders.selectivity.terms import collect_terms, shares_of
 from calcarine.decoders.text_judges import LexicalJudge
 
 THINGS, COLOURS, PLACES = ("face", "house", "tool"), ("red", "green"), ("left", "right")
@@ -87,6 +89,22 @@ def test_parts_can_be_exchanged(captioned):
     assert caption.text == "house"
 
 
+def test_measured_responses_choose_among_what_the_weights_suggest(captioned, rng):
+    """Weights of a thing and a colour; measured trials go with both, one, or none of them."""
+    terms = captioned.terms
+    weights = np.concatenate([planted(0, 4)] * 3)
+    face, green = (terms.shares[:, [terms.names.index(t)]].toarray() for t in ("face", "green"))
+    left = terms.shares[:, [terms.names.index("left")]].toarray()
+    noise = rng.standard_normal((600, 3))
+    values = noise + 2 * np.hstack([face + green, green, left])
+    stimuli = captioned.bank.entries["entry"].to_numpy(dtype=str)
+    words = measured_words(terms.shares, values.astype(np.float32), stimuli, np.repeat("a", 600))
+    said = [c.terms for c in caption_units(weights, captioned, evidence=words.evidence())]
+    assert sorted({w for term in said[0] for w in term.split()}) == ["face", "green"]
+    assert said[1] in (["green"], ["green face"])
+    assert said[2] == []
+
+
 def test_captions_do_not_depend_on_other_units(captioned):
     both = np.concatenate([planted(1), planted(3)])
     assert caption_units(both, captioned)[1].text == caption_units(both[1:], captioned)[0].text
@@ -98,6 +116,17 @@ def test_score_is_the_penalised_log_probability():
     rows = np.array([0, 1, 2, 6])
     expected = np.log(3.5 / 5) - 0.25 * np.log(6.5 / 21)
     assert caption_score(["red"], rows, terms, 0.25) == pytest.approx(expected)
+
+
+def test_shares_of_other_stimuli_are_counted_in_the_words_of_the_bank():
+    captions = [["two red houses", "a house"]] * 5 + [["a green house"]] * 6
+    terms = collect_terms(captions)
+    np.testing.assert_array_equal(shares_of(captions, terms).toarray(), terms.shares.toarray())
+    other = shares_of([["red houses and cats"], [], ["a cat", "a house"]], terms).toarray()
+    names = ("red", "red house", "house")
+    found = other[:, [terms.names.index(n) for n in names]]
+    np.testing.assert_array_equal(found, [[1, 1, 1], [0, 0, 0], [0, 0, 0.5]])
+    assert other.sum() == found.sum()
 
 
 def test_null_of_the_excess_is_calibrated():
@@ -115,10 +144,10 @@ def test_reliability_is_one_without_change_and_low_for_noise(captioned, rng):
     weights = np.concatenate([planted(0), planted(4), planted(5)])
     captions = caption_units(weights, captioned)
     judge = LexicalJudge([s for own in captioned.bank.entries["captions"] for s in own])
-    same = caption_reliability(weights, captions, [weights] * 3, captioned, Chain(), judge)
+    same = caption_reliability(weights, captions, [(weights, None)] * 3, captioned, Chain(), judge)
     np.testing.assert_allclose(same.agreement, 1, rtol=1e-6)
     np.testing.assert_allclose(same.weight_cosine, 1, rtol=1e-5)
-    noise = [rng.standard_normal(weights.shape).astype(np.float32) for _ in range(8)]
+    noise = [(rng.standard_normal(weights.shape).astype(np.float32), None) for _ in range(8)]
     other = caption_reliability(weights, captions, noise, captioned, Chain(), judge)
     assert other.agreement.mean() < 0.6
     assert other.n_draws == 8
