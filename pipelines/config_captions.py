@@ -18,6 +18,11 @@ class SynthesiseSection(Section):
     )
     n_pictures: int = Field(4, ge=1, description="Pictures of each region and objective")
     n_steps: int = Field(20, ge=1, description="Denoising steps")
+    condition: Literal["projection", "none"] = Field(
+        "projection",
+        description="What the denoiser begins with: the projection of the encoder's weights among "
+        "natural pictures (a model that knows image embeddings), or nothing, as published",
+    )
     scale: float = Field(
         20.0, ge=0, description="Guidance, in units of the encoder's output spread; 0 is off"
     )

@@ -27,6 +27,9 @@ def synthesis_scores(
 ) -> list[Score]:
     """Judge the pictures of every region beside pictures without a push.
 
+    `synthesised` are pushed; `projected` begin with the same projection and are not; `unguided`
+    have neither.
+
     `similarity_to_preferred_judge`: mean cosine, in the judge's space, of a region's pictures with
     the natural pictures that its encoder prefers, centred on those of all regions. On the phantom
     also `category_agreement_judge`: the share of pictures of category patches in which the judge
@@ -45,6 +48,9 @@ def synthesis_scores(
     made = np.asarray(captions.arrays["synthesised"])
     preferred = _preferred(config, [sets.loc[t, "evidence"] for t in regions])
     drawn = {"synthesised": [made[i] for i in places], "unguided": [made[0]] * len(regions)}
+    if "projected" in captions.arrays:
+        without_push = np.asarray(captions.arrays["projected"])
+        drawn["projected"] = [without_push[i - 1] for i in places]
     template = Score(
         subject, "caption", name, "regions", "", "calcarine", split, 0, 1, np.nan,
         note=f"judge {judge.model}",

@@ -1,6 +1,7 @@
 """Pictures that drive regions, by gradient guidance of a diffusion model through the encoder."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.seeds import derive_seed
 from calcarine.decoders.selectivity.guidance import Guidance, mean_of, synthesise
 from calcarine.decoders.selectivity.latent_diffusion import load_latent_diffusion
+from calcarine.decoders.selectivity.projection import project
 from calcarine.decoders.selectivity.unit_sets import UnitSets
 from calcarine.encoders.embedding_models import EmbeddingModel, load_embedding_model
 from calcarine.encoders.voxel_encoder import VoxelEncoder
@@ -43,7 +45,8 @@ def synthesised(
     -------
     arrays : dict
         `synthesised`, uint8, shape (n_targets, n_pictures, height, width, 3): without any push
-        first, then one target after the other.
+        first, then one target after the other. Where the denoiser begins with a projection, also
+        `projected`: targets (without the first) drawn from it with no push.
     told : dict
         Targets, generator and settings, for the sidecar.
     """
@@ -54,22 +57,64 @@ def synthesised(
     model = load_embedding_model(named["model"], named["layer"], named["pooling"])
     respond = picture_responses(model, encoder)
     rows = np.flatnonzero(_is_drawn(sets, section.contrasts, captions.pairs))
+    objectives = sets.mixing[rows]
     natural = np.concatenate([np.asarray(s, dtype=np.float32) @ encoder.coef_ for s in bank.shards])
+    spreads = (natural @ objectives.T).std(axis=0)
     seeds = [derive_seed(seed, "synthesise", str(i)) for i in range(section.n_pictures)]
-    guidance = Guidance(section.scale, section.n_steps)
-    off = Guidance(0.0, section.n_steps)
-    drawn = [synthesise(diffusion, respond, mean_of(sets.mixing[-1]), 1.0, seeds, off)]
-    for row in rows:
-        mixing = sets.mixing[row]
-        spread = float((natural @ mixing).std())
-        drawn.append(synthesise(diffusion, respond, mean_of(mixing), spread, seeds, guidance))
-    told = {
+    starts: list[np.ndarray | None] = [None] * len(rows)
+    if section.condition == "projection":
+        starts = list(projections(objectives @ encoder.coef_.T, bank, captions.temperature, seeds))
+
+    def drawn(scale: float, mixing: np.ndarray, spread: float, start: np.ndarray | None) -> Any:
+        guidance = Guidance(scale, section.n_steps)
+        return synthesise(diffusion, respond, mean_of(mixing), spread, seeds, guidance, start)
+
+    targets = list(zip(objectives, map(float, spreads), starts, strict=True))
+    made = [drawn(0.0, sets.mixing[-1], 1.0, None)]
+    made += [drawn(section.scale, *target) for target in targets]
+    arrays = {"synthesised": np.stack(made)}
+    if section.condition == "projection":
+        arrays["projected"] = np.stack([drawn(0.0, *target) for target in targets])
+    told: dict[str, object] = {
         "targets": [UNGUIDED, *sets.table["unit"].iloc[rows]],
         "generator": section.generator,
+        "condition": section.condition,
         "scale": section.scale,
         "n_steps": section.n_steps,
     }
-    return {"synthesised": np.stack(drawn)}, told
+    return arrays, told
+
+
+def projections(
+    weights: np.ndarray, bank: Bank, temperature: float, seeds: Sequence[int]
+) -> np.ndarray:
+    """Project weights onto another random half of the bank for each picture.
+
+    The halves let pictures differ as what the encoder prefers does; one projection for all would
+    be drawn again and again.
+
+    Parameters
+    ----------
+    weights
+        Shape (n_targets, embed_dim).
+    bank
+        Natural pictures.
+    temperature
+        Of the softmax over them.
+    seeds
+        One a picture: it draws the half.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_targets, n_pictures, embed_dim).
+    """
+    out = []
+    for seed in seeds:
+        rng = np.random.default_rng(derive_seed(seed, "half of the bank"))
+        halves = (np.asarray(s)[np.sort(rng.permutation(len(s))[::2])] for s in bank.shards)
+        out.append(project(weights, halves, temperature, n_top=1).embedding)
+    return np.stack(out, axis=1)
 
 
 def _is_drawn(

@@ -110,6 +110,7 @@ def synthesise(
     spread: float,
     seeds: Sequence[int],
     guidance: Guidance,
+    embeddings: np.ndarray | None = None,
     batch_size: int = 8,
 ) -> np.ndarray:
     """Draw pictures that drive an objective (BrainDiVE: Luo et al. 2023, arXiv:2306.03089).
@@ -117,7 +118,8 @@ def synthesise(
     At each step the noise estimate becomes ε̂ − γ √(1−ᾱ) ∇_z J / spread(J), where J is the encoder's
     response to the decoded picture of √(1−ᾱ)·ẑ₀ + (1−√(1−ᾱ))·z and ẑ₀ is the clean latent that the
     noise estimate implies. The gradient runs through encoder, autoencoder and denoiser, whose one
-    forward pass a step serves both the estimate and the gradient.
+    forward pass a step serves both the estimate and the gradient. As published the denoiser knows
+    of no picture; given an embedding it begins with what that tells, and the gradient goes on.
 
     Parameters
     ----------
@@ -134,6 +136,8 @@ def synthesise(
         One a picture; a picture does not depend on its batch.
     guidance
         How hard and when.
+    embeddings
+        Image embeddings that the denoiser is conditioned on, one a picture, shape (n, embed_dim).
     batch_size
         Pictures at a time.
 
@@ -145,89 +149,93 @@ def synthesise(
     Raises
     ------
     CalcarineError
-        The spread is not positive.
+        The spread is not positive, or the denoiser does not know such embeddings.
     """
     if not spread > 0:
         raise CalcarineError(
             f"the objective has the spread {spread} over natural pictures; a positive one is "
             "needed. The encoder does not tell pictures apart."
         )
+    condition = None if embeddings is None else _condition(diffusion, embeddings)
     parts = []
     for start in range(0, len(seeds), batch_size):
-        own = seeds[start : start + batch_size]
-        noise = [torch.Generator("cpu").manual_seed(int(seed)) for seed in own]
-        latents = _denoise(diffusion, encoder, objective, spread, noise, guidance)
+        rows = slice(start, start + batch_size)
+        noise = [torch.Generator("cpu").manual_seed(int(seed)) for seed in seeds[rows]]
+        given = None if condition is None else condition[rows]
+        push = _Push(diffusion, encoder, objective, spread, guidance, given)
+        latents = _denoise(push, noise)
         with torch.no_grad():
             shares = diffusion.decode(latents).clamp(0, 1)
         parts.append((shares * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
     return np.concatenate(parts)
 
 
-def _denoise(
-    diffusion: LatentDiffusion,
-    encoder: PictureEncoder,
-    objective: Objective,
-    spread: float,
-    noise: list[torch.Generator],
-    guidance: Guidance,
-) -> torch.Tensor:
+def _condition(diffusion: LatentDiffusion, embeddings: np.ndarray) -> torch.Tensor:
+    if diffusion.condition_of is None:
+        raise CalcarineError(
+            f"{diffusion.name} is not conditioned on image embeddings. Write `condition: none`, or "
+            "take a stable-unCLIP model."
+        )
+    return diffusion.condition_of(embeddings)
+
+
+@dataclass(frozen=True)
+class _Push:
+    """All that a guided step needs beside the latents."""
+
+    diffusion: LatentDiffusion
+    encoder: PictureEncoder
+    objective: Objective
+    spread: float
+    guidance: Guidance
+    condition: torch.Tensor | None
+
+    def output(self, latents: torch.Tensor, t: int) -> torch.Tensor:
+        """Give the denoiser's output at step t, its noise estimate pushed where guidance is on."""
+        diffusion, guidance = self.diffusion, self.guidance
+        signal = diffusion.scheduler.alphas_cumprod[t].sqrt().to(latents)
+        kind = diffusion.scheduler.config.prediction_type
+        time = torch.as_tensor(t, device=latents.device)
+        if not (guidance.scale > 0 and guidance.first <= float(signal) <= guidance.last):
+            with torch.no_grad():
+                return diffusion.predict(latents, time, self.condition)
+        with torch.enable_grad():
+            given = latents.detach().requires_grad_(True)
+            output = diffusion.predict(given, time, self.condition)
+            epsilon = as_noise(output, given, signal, kind)
+            push = self._gradient(given, epsilon, signal) / self.spread
+        push = guidance.scale * (1 - signal**2).sqrt() * push
+        epsilon = epsilon.detach() - _shortened(push, guidance.max_push)
+        return from_noise(epsilon, latents, signal, kind).detach()
+
+    def _gradient(
+        self, latents: torch.Tensor, epsilon: torch.Tensor, signal: torch.Tensor
+    ) -> torch.Tensor:
+        """Give the gradient of the objective at each latent; pictures do not see each other."""
+        rest = (1 - signal**2).sqrt()
+        clean = (latents - rest * epsilon) / signal
+        seen = self.diffusion.decode(rest * clean + (1 - rest) * latents).clamp(0, 1)
+        value = self.objective(self.encoder(seen.float())).sum()
+        (gradient,) = torch.autograd.grad(value, latents)
+        return gradient
+
+
+def _denoise(push: _Push, noise: list[torch.Generator]) -> torch.Tensor:
+    diffusion = push.diffusion
     scheduler = diffusion.scheduler
-    scheduler.set_timesteps(guidance.n_steps, device=diffusion.device)
+    scheduler.set_timesteps(push.guidance.n_steps, device=diffusion.device)
     shape = (len(noise), *diffusion.latent_shape)
     latents = randn_tensor(shape, generator=noise, device=diffusion.device, dtype=diffusion.dtype)
     latents = latents * scheduler.init_noise_sigma
     for t in map(int, scheduler.timesteps):
-        output = _pushed_output(diffusion, encoder, objective, spread, latents, t, guidance)
-        latents = scheduler.step(output, t, latents, return_dict=False)[0]
+        latents = scheduler.step(push.output(latents, t), t, latents, return_dict=False)[0]
     return latents
-
-
-def _pushed_output(
-    diffusion: LatentDiffusion,
-    encoder: PictureEncoder,
-    objective: Objective,
-    spread: float,
-    latents: torch.Tensor,
-    t: int,
-    guidance: Guidance,
-) -> torch.Tensor:
-    """Give the denoiser's output at step t, its noise estimate pushed where guidance is on."""
-    signal = diffusion.scheduler.alphas_cumprod[t].sqrt().to(latents)
-    kind = diffusion.scheduler.config.prediction_type
-    time = torch.as_tensor(t, device=latents.device)
-    if not (guidance.scale > 0 and guidance.first <= float(signal) <= guidance.last):
-        with torch.no_grad():
-            return diffusion.predict(latents, time)
-    with torch.enable_grad():
-        given = latents.detach().requires_grad_(True)
-        epsilon = as_noise(diffusion.predict(given, time), given, signal, kind)
-        push = _push(diffusion, encoder, objective, given, epsilon, signal) / spread
-    push = guidance.scale * (1 - signal**2).sqrt() * push
-    epsilon = epsilon.detach() - _shortened(push, guidance.max_push)
-    return from_noise(epsilon, latents, signal, kind).detach()
 
 
 def _shortened(push: torch.Tensor, largest: float) -> torch.Tensor:
     """Shorten each picture's push to a largest root mean square."""
     size = push.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return push * (largest / size.clamp_min(1e-12)).clamp(max=1.0)
-
-
-def _push(
-    diffusion: LatentDiffusion,
-    encoder: PictureEncoder,
-    objective: Objective,
-    latents: torch.Tensor,
-    epsilon: torch.Tensor,
-    signal: torch.Tensor,
-) -> torch.Tensor:
-    """Give the gradient of the objective at each latent; pictures do not see each other."""
-    rest = (1 - signal**2).sqrt()
-    clean = (latents - rest * epsilon) / signal
-    seen = diffusion.decode(rest * clean + (1 - rest) * latents).clamp(0, 1)
-    value = objective(encoder(seen.float())).sum()
-    (gradient,) = torch.autograd.grad(value, latents)
-    return gradient
 
 
 def as_noise(

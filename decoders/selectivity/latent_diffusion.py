@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableUnCLIPImg2ImgPipeline
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.generator import generator_source
 
+Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+
 
 @dataclass(frozen=True)
 class LatentDiffusion:
-    """A denoiser without any prompt, its schedule and its autoencoder.
+    """A denoiser with an empty prompt, its schedule and its autoencoder.
 
     Attributes
     ----------
@@ -27,14 +30,19 @@ class LatentDiffusion:
     latent_shape
         Channels, height and width.
     predict
-        Noisy latents and a time step to the denoiser's output, differentiable.
+        Noisy latents, a time step and what they are conditioned on (None: nothing) to the
+        denoiser's output, differentiable.
+    condition_of
+        Image embeddings ``(n, embed_dim)`` to what `predict` is conditioned on, first axis n; None
+        where the denoiser does not know image embeddings.
     """
 
     name: str
     scheduler: Any
     vae: Any
     latent_shape: tuple[int, int, int]
-    predict: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    predict: Predict
+    condition_of: Callable[[np.ndarray], torch.Tensor] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -54,13 +62,16 @@ class LatentDiffusion:
         return shares
 
 
-def _unclip(pipeline: Any) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Run a stable-unCLIP denoiser without a picture: an empty embedding, as in its training."""
+def _unclip(pipeline: Any) -> Predict:
+    """Run a stable-unCLIP denoiser; without a picture on an empty embedding, as in its training."""
     prompt, _ = pipeline.encode_prompt("", pipeline.unet.device, 1, False)
     width = pipeline.unet.config.projection_class_embeddings_input_dim
 
-    def predict(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        labels = torch.zeros(len(latents), width, device=latents.device, dtype=latents.dtype)
+    def predict(
+        latents: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        empty = torch.zeros(len(latents), width, device=latents.device, dtype=latents.dtype)
+        labels = empty if condition is None else condition
         scaled = pipeline.scheduler.scale_model_input(latents, t)
         output: torch.Tensor = pipeline.unet(
             scaled,
@@ -74,11 +85,32 @@ def _unclip(pipeline: Any) -> Callable[[torch.Tensor, torch.Tensor], torch.Tenso
     return predict
 
 
-def _stable(pipeline: Any) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def _unclip_condition(pipeline: Any) -> Callable[[np.ndarray], torch.Tensor]:
+    """Turn image embeddings into a stable-unCLIP denoiser's class labels, without noise on them."""
+    embed_dim = int(pipeline.image_normalizer.config.embedding_dim)
+
+    def condition_of(embeddings: np.ndarray) -> torch.Tensor:
+        if embeddings.shape[1] != embed_dim:
+            raise CalcarineError(
+                f"the diffusion model is conditioned on embeddings of {embed_dim} values; the "
+                f"encoder's have {embeddings.shape[1]}. Write `condition: none`, or fit the "
+                "encoder on the embedding that the diffusion model was trained with."
+            )
+        given = torch.from_numpy(np.asarray(embeddings, dtype=np.float32))
+        given = given.to(pipeline.unet.device, pipeline.unet.dtype)
+        labels: torch.Tensor = pipeline.noise_image_embeddings(given, noise_level=0)
+        return labels
+
+    return condition_of
+
+
+def _stable(pipeline: Any) -> Predict:
     """Run a Stable Diffusion denoiser with the empty prompt."""
     prompt, _ = pipeline.encode_prompt("", pipeline.unet.device, 1, False)
 
-    def predict(latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def predict(
+        latents: torch.Tensor, t: torch.Tensor, condition: torch.Tensor | None = None
+    ) -> torch.Tensor:
         scaled = pipeline.scheduler.scale_model_input(latents, t)
         output: torch.Tensor = pipeline.unet(
             scaled,
@@ -91,9 +123,12 @@ def _stable(pipeline: Any) -> Callable[[torch.Tensor, torch.Tensor], torch.Tenso
     return predict
 
 
-ADAPTERS: dict[str, Callable[[Any], Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]] = {
+ADAPTERS: dict[str, Callable[[Any], Predict]] = {
     StableUnCLIPImg2ImgPipeline.__name__: _unclip,
     StableDiffusionPipeline.__name__: _stable,
+}
+CONDITIONS: dict[str, Callable[[Any], Callable[[np.ndarray], torch.Tensor]]] = {
+    StableUnCLIPImg2ImgPipeline.__name__: _unclip_condition,
 }
 
 
@@ -116,7 +151,8 @@ def wrap_pipeline(name: str, pipeline: Any) -> LatentDiffusion:
     shape = (config.in_channels, config.sample_size, config.sample_size)
     with torch.no_grad():
         predict = ADAPTERS[kind](pipeline)
-    return LatentDiffusion(name, pipeline.scheduler, pipeline.vae, shape, predict)
+    condition_of = CONDITIONS[kind](pipeline) if kind in CONDITIONS else None
+    return LatentDiffusion(name, pipeline.scheduler, pipeline.vae, shape, predict, condition_of)
 
 
 def load_latent_diffusion(name: str, device: str | None = None) -> LatentDiffusion:

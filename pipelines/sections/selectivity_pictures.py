@@ -41,11 +41,17 @@ def region_pictures(record: SubjectRecord, captions: Captions) -> list[Block]:
         f"Left, the {N_EACH} pictures of the bank that drive each region's encoder most, best "
         "first. Middle, where in them the region looks: bright where the embedding of that place "
         f"points along the region's weights, dark elsewhere. Right, what {told['generator']} drew "
-        "while the encoder's gradient pushed the region's predicted response up (BrainDiVE). All "
-        "is made of the encoder alone; the judge's scores are in the table below."
+        f"{_begun(told)}while the encoder's gradient pushed the region's predicted response up "
+        "(BrainDiVE). All is made of the encoder alone; the judge's scores are in the table below."
     )
     heads = [f"{what} {i + 1}" for what in ("real", "looks", "drawn") for i in range(N_EACH)]
     return [Gallery(caption, heads, rows)]
+
+
+def _begun(told: dict[str, object]) -> str:
+    if told.get("condition") != "projection":
+        return ""
+    return "from the projection of the region's weights among the bank's pictures (BrainSCUBA) "
 
 
 def contrast_pictures(captions: Captions) -> list[Block]:

@@ -68,7 +68,7 @@ def test_a_picture_does_not_depend_on_its_batch(diffusion):
 
 def test_the_gradient_is_that_of_finite_differences(diffusion):
     """The push of one step against the formula, evaluated numerically in double precision."""
-    from calcarine.decoders.selectivity.guidance import _push
+    from calcarine.decoders.selectivity.guidance import _Push
 
     signal = torch.tensor(0.8)
     generator = torch.Generator().manual_seed(0)
@@ -84,7 +84,8 @@ def test_the_gradient_is_that_of_finite_differences(diffusion):
 
     given = z.clone().requires_grad_(True)
     epsilon = as_noise(diffusion.predict(given, t), given, signal, "v_prediction")
-    found = _push(diffusion, redness, mean_of([1, 0]), given, epsilon, signal)
+    push = _Push(diffusion, redness, mean_of([1, 0]), 1.0, FEW, None)
+    found = push._gradient(given, epsilon, signal)
     along = found / found.norm()
     step = 0.02
     with torch.no_grad():
@@ -144,8 +145,27 @@ def test_stable_diffusion_goes_through_the_same_door(diffusion, tmp_path):
     loaded = load_latent_diffusion(f"local-dir:{tmp_path / 'sd'}", "cpu")
     pushed = Guidance(scale=1.0, n_steps=2, first=0.0, last=1.0)
     assert synthesise(loaded, redness, mean_of([1, 0]), 0.1, [0], pushed).shape == (1, 32, 32, 3)
+    with pytest.raises(CalcarineError, match="is not conditioned on image embeddings"):
+        synthesise(loaded, redness, mean_of([1, 0]), 0.1, [0], pushed, np.zeros((1, 12)))
     with pytest.raises(CalcarineError, match="guidance knows"):
         wrap_pipeline("x", object())
+
+
+def test_each_picture_has_the_embedding_that_it_begins_with(diffusion, rng):
+    """Conditions go with their pictures through batches, and are the pipeline's own labels."""
+    embeddings = rng.standard_normal((3, 12)).astype(np.float32)
+    together = synthesise(
+        diffusion, redness, mean_of([1, 0]), 1.0, [1, 2, 3], FEW, embeddings, batch_size=2
+    )
+    alone = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [3], FEW, embeddings[2:])
+    assert np.abs(together[2].astype(int) - alone[0]).max() <= 1
+    other = synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [3], FEW, embeddings[:1])
+    assert (other != alone).any()
+
+
+def test_embeddings_of_another_length_are_refused(diffusion):
+    with pytest.raises(CalcarineError, match="embeddings of 12 values; the encoder's have 5"):
+        synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [1], FEW, np.zeros((1, 5)))
 
 
 def test_an_encoder_that_tells_nothing_apart_is_refused(diffusion):
