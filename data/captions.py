@@ -1,10 +1,11 @@
 """Captions on disk: of units, and of trials, with the pictures that speak for them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pandas as pd
 
@@ -49,12 +50,15 @@ class Captions:
         Encoder, embedding model, bank, judge, settings.
     arrays
         By name: `mixing` (n_sets, n_units), what each set is made of; and pictures, uint8.
+    images
+        By name: volumes, written as `<name>.nii.gz` for other programs; they are not read again.
     """
 
     units: pd.DataFrame
     trials: pd.DataFrame
     sidecar: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    images: dict[str, nibabel.Nifti1Image] = field(default_factory=dict)
 
 
 def write_captions(folder: Path, captions: Captions) -> None:
@@ -67,6 +71,8 @@ def write_captions(folder: Path, captions: Captions) -> None:
         write_tsv(temporary / "trials.tsv", captions.trials[list(TRIAL_COLUMNS)])
         for name, array in sorted(captions.arrays.items()):
             np.save(temporary / f"{name}.npy", array)
+        for name, image in sorted(captions.images.items()):
+            nibabel.save(image, temporary / f"{name}.nii.gz")
         facts = captions.sidecar | {"arrays": sorted(captions.arrays)}
         (temporary / "captions.json").write_text(
             json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n",

@@ -9,6 +9,7 @@ import pandas as pd
 from calcarine.data.banks import Bank
 from calcarine.data.captions import Captions, write_captions
 from calcarine.data.errors import CalcarineError
+from calcarine.data.responses import read_responses
 from calcarine.data.seeds import derive_seed
 from calcarine.decoders.selectivity.caption_chain import (
     CaptionedBank,
@@ -37,7 +38,7 @@ from calcarine.pipelines.config import Config
 from calcarine.pipelines.config_captions import CaptionSection
 from calcarine.pipelines.encoding_data import EncodingData
 from calcarine.pipelines.looked_at import looked_at
-from calcarine.pipelines.parcels import parcels
+from calcarine.pipelines.parcels import parcel_image, parcels
 from calcarine.pipelines.synthesise import synthesised
 from calcarine.pipelines.trial_captions import trial_captions
 
@@ -79,19 +80,9 @@ def run(config: Config, subject: str, name: str) -> None:
         config, section, data, kept_rows(data.trials), encoder, sample, written
     )
     units = caption_table(
-        config,
-        subject,
-        section,
-        data,
-        fitted,
-        encoder,
-        captioned,
-        chain,
-        sets,
-        banks,
-        written,
+        config, subject, section, data, fitted, encoder, captioned, chain, sets, banks, written,
         sample,
-    )
+    )  # fmt: skip
     seed = derive_seed(config.seed, subject, "caption", name)
     n_units = len(encoder.units)
     arrays = {"mixing": np.concatenate([sets.mixing, np.eye(n_units, dtype=np.float32)])}
@@ -103,6 +94,8 @@ def run(config: Config, subject: str, name: str) -> None:
         derive_seed(seed, "parcels"), fitted,
     )  # fmt: skip
     arrays |= made
+    space = read_responses(config.layout, subject).sidecar
+    images = parcel_image(made["parcels"], encoder.units, space) if made else {}
     if section.n_relevance:
         evidence = units["evidence"].tolist()
         made, told["relevance"] = looked_at(encoder, bank, sets, evidence, section.n_relevance)
@@ -118,7 +111,7 @@ def run(config: Config, subject: str, name: str) -> None:
         "n_bank": len(bank.entries),
         "n_top": section.n_top,
         "penalty": section.penalty,
-        "words": _rule(section, fitted.words(captioned.terms) is not None),
+        "words": _rule(section, fitted.shares(captioned.terms).nnz > 0),
         "resample": section.resample,
         "n_resamples": section.n_resamples,
         "families": bank.families or {},
@@ -130,7 +123,7 @@ def run(config: Config, subject: str, name: str) -> None:
     }
     trials = trial_captions(config, subject, section, banks)
     folder = config.layout.captions(subject, name)
-    write_captions(folder, Captions(units, trials, sidecar, arrays))
+    write_captions(folder, Captions(units, trials, sidecar, arrays, images))
 
 
 def chain_of(section: CaptionSection) -> Chain:

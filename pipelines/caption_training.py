@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.splits import folds
@@ -51,6 +52,11 @@ class TrainingTrials:
         """Give the responses in another order to the same stimuli."""
         return replace(self, responses=take_rows(self.responses, order))
 
+    def shares(self, terms: Terms) -> csr_array:
+        """Give the share of each trial's captions that say each term, (n_trials, n_terms)."""
+        names, member = np.unique(self.stimuli, return_inverse=True)
+        return shares_of([self.captions.get(name, []) for name in names], terms)[member]
+
     def words(self, terms: Terms, mixing: np.ndarray | None = None) -> MeasuredWords | None:
         """Lay a bank's words beside the responses.
 
@@ -66,12 +72,11 @@ class TrainingTrials:
         MeasuredWords or None
             None where no stimulus has a caption that says any of them.
         """
-        names, member = np.unique(self.stimuli, return_inverse=True)
-        shares = shares_of([self.captions.get(name, []) for name in names], terms)
+        shares = self.shares(terms)
         if not shares.nnz:
             return None
         values = self.responses if mixing is None else self.responses @ mixing.T
-        return measured_words(shares[member], values, self.stimuli, self.blocks)
+        return measured_words(shares, values, self.stimuli, self.blocks)
 
 
 def training_trials(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import nibabel
 import numpy as np
 import pandas as pd
 
@@ -9,6 +10,7 @@ from calcarine.data.captions import Captions
 from calcarine.decoders.selectivity.caption_chain import CaptionedBank, Chain, caption_units
 from calcarine.decoders.selectivity.parcellation import parcellate
 from calcarine.decoders.selectivity.projection import group_weights
+from calcarine.encoders.unit_space import unit_volume
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.caption_training import TrainingTrials, evidence_of
 
@@ -74,6 +76,33 @@ def parcels(
         "objective": round(found.objective, 6),
     }
     return {"parcels": labels}, told
+
+
+def parcel_image(
+    labels: np.ndarray, units: pd.DataFrame, space: dict[str, Any]
+) -> dict[str, nibabel.Nifti1Image]:
+    """Make a label image of parcels of voxels.
+
+    Parameters
+    ----------
+    labels
+        From `parcels`: number of each unit's parcel, -1 for none, shape (n_units,).
+    units
+        Units table.
+    space
+        Sidecar of the responses: `affine` and `volume_shape` of voxels.
+
+    Returns
+    -------
+    dict
+        `parcels`: int16, k where parcel `p<k>` is and 0 elsewhere. Empty for units that are no
+        voxels of a known grid.
+    """
+    if not ({"i", "j", "k"} <= set(units) and {"affine", "volume_shape"} <= set(space)):
+        return {}
+    volume = unit_volume(labels + 1, units, space)
+    values = np.nan_to_num(volume.get_fdata(), nan=0).astype(np.int16)
+    return {"parcels": nibabel.Nifti1Image(values, volume.affine)}
 
 
 def parcel_column(captions: Captions, table: pd.DataFrame) -> list[str]:

@@ -8,7 +8,7 @@ from calcarine.data.banks import Bank, entry_table
 from calcarine.data.captions import Captions
 from calcarine.decoders.selectivity.caption_chain import Chain, prepare_bank
 from calcarine.encoders.voxel_encoder import VoxelEncoder
-from calcarine.pipelines.parcels import parcel_column, parcel_fit, parcels
+from calcarine.pipelines.parcels import parcel_column, parcel_fit, parcel_image, parcels
 
 WORDS = ("face", "house", "tool")
 
@@ -44,6 +44,17 @@ def test_planted_kinds_come_out_as_parcels_with_their_captions(captioned, rng):
         own = set(labels[max(1, 8 * kind) : 8 * kind + 8])
         assert len(own) == 1
         assert WORDS[kind] in told["texts"][own.pop()]
+
+
+def test_a_label_image_shows_parcels_where_their_voxels_are():
+    units = pd.DataFrame({"i": [0, 1, 1], "j": [0, 2, 1], "k": 0})
+    space = {"affine": np.diag([4.0, 4, 4, 1]).tolist(), "volume_shape": [2, 3, 1], "space": "x"}
+    (image,) = parcel_image(np.array([1, -1, 0], dtype=np.int16), units, space).values()
+    assert image.get_data_dtype() == np.int16
+    np.testing.assert_array_equal(np.asarray(image.dataobj)[..., 0], [[2, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(image.affine, space["affine"])
+    assert parcel_image(np.zeros(3), units[["i"]], space) == {}
+    assert parcel_image(np.zeros(3), units, {"space": "x"}) == {}
 
 
 @pytest.mark.parametrize("n_parcels", [0, 8])
