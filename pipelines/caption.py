@@ -224,11 +224,10 @@ def _scrambled(
     order = np.random.default_rng(seed).permutation(len(fitted.responses))
     mixed = fitted.permuted(order)
     words = mixed.words(captioned.terms)
-    single = np.eye(fitted.responses.shape[1], dtype=np.float32)
     once = np.ones((1, draws.shape[1]), dtype=np.int64)
-    ((weights, evidence),) = refits(mixed, encoder.alpha_, once, single, words)
+    ((weights, evidence),) = refits(mixed, encoder.alpha_, once, None, words)
     captions = caption_units(weights, captioned, chain, evidence)
-    again = refits(mixed, encoder.alpha_, draws, single, words)
+    again = refits(mixed, encoder.alpha_, draws, None, words)
     reliability = caption_reliability(weights, captions, again, captioned, chain, judge)
     out = table[table["kind"] == "unit"].copy()
     out["kind"], out["agreement"] = "scrambled", reliability.agreement

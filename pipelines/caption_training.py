@@ -147,7 +147,7 @@ def refits(
     fitted: TrainingTrials,
     alpha: np.ndarray,
     draws: np.ndarray,
-    mixing: np.ndarray,
+    mixing: np.ndarray | None,
     words: MeasuredWords | None,
 ) -> Iterator[tuple[np.ndarray, Evidence | None]]:
     """Fit again to drawn blocks of trials, and hear what the drawn responses say of words.
@@ -161,7 +161,7 @@ def refits(
     draws
         How often each block counts, shape (n_draws, n_blocks).
     mixing
-        What each set is made of, shape (n_sets, n_units).
+        What each set is made of, shape (n_sets, n_units); without it single units.
     words
         Of these sets.
 
@@ -177,4 +177,5 @@ def refits(
         )
     sums = RidgeStatistics.from_arrays(fitted.features, fitted.responses, fitted.blocks).blocks()
     for counts, weights in zip(draws, drawn_weights(sums, alpha, draws), strict=True):
-        yield mixing @ weights.T, evidence_of(words, counts)
+        own = weights.T if mixing is None else mixing @ weights.T
+        yield own, evidence_of(words, counts)
