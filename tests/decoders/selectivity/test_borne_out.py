@@ -156,7 +156,7 @@ def test_a_draw_of_blocks_is_the_drawn_trials(planted):
         np.testing.assert_array_equal(drawn, _found(shares[rows], values[rows]))
 
 
-def test_order_of_trials_and_company_of_units_do_not_matter(planted, rng):
+def test_order_of_trials_and_company_of_units_do_not_matter(planted, rng, monkeypatch):
     shares, values = planted
     whole = _found(shares, values)
     order = rng.permutation(300)
@@ -165,6 +165,8 @@ def test_order_of_trials_and_company_of_units_do_not_matter(planted, rng):
     np.testing.assert_array_equal(_found(shares, values[:, units]), whole[units])
     np.testing.assert_array_equal(_found(shares, values[:, :1]), whole[:1])
     np.testing.assert_array_equal(_found(shares, values * 7 - 3), whole)
+    monkeypatch.setattr("calcarine.decoders.selectivity.borne_out._UNITS_AT_A_TIME", 7)
+    np.testing.assert_array_equal(_found(shares, values), whole)
 
 
 def test_terms_beyond_the_limit_are_those_that_vary_least(planted, monkeypatch):
