@@ -113,6 +113,19 @@ def autoencoder_trainer(
 
 
 @torch.inference_mode()
+def redraw(
+    autoencoder: AutoencoderKL, pictures: torch.Tensor, batch_size: int = 64
+) -> torch.Tensor:
+    """Encode and decode uint8 pictures ``(n, 3, 64, 64)``: the most that a generator can show."""
+    parts = []
+    for part in pictures.split(batch_size):
+        latents = autoencoder.encode(to_model_range(part)).latent_dist.mean
+        shares = (autoencoder.decode(latents).sample / 2 + 0.5).clamp(0, 1)
+        parts.append((shares * 255).round().to(torch.uint8))
+    return torch.cat(parts)
+
+
+@torch.inference_mode()
 def encode_pictures(
     autoencoder: AutoencoderKL, pictures: torch.Tensor, batch_size: int = 64
 ) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Probes of the phantom's judge: what its frozen embeddings tell of a scene's factors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -34,29 +34,47 @@ BLUR = (0.3, 1.3)
 PIXEL_NOISE = 4.0
 
 
-def fit_probes(judge: nn.Module, seed: int, n_scenes: int = N_SCENES) -> dict[str, FactorProbe]:
+def fit_probes(
+    judge: nn.Module,
+    seed: int,
+    n_scenes: int = N_SCENES,
+    redrawn: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> dict[str, FactorProbe]:
     """Fit probes of category and colour on frozen embeddings of training scenes.
 
     The colour is linear in the embedding. The category is not: its probe has a hidden layer, sees
-    the scenes sharp and softened, since pictures that were generated are soft, and does not see
+    the scenes sharp, softened and redrawn, since what it is to read was generated, and does not see
     what is linear in the colour.
+
+    Parameters
+    ----------
+    judge
+        Network whose embeddings are read.
+    seed
+        Of scenes and weights.
+    n_scenes
+        Training scenes.
+    redrawn
+        uint8 pictures ``(n, 3, 64, 64)`` to the same as a generator's autoencoder gives them back.
     """
     scenes = sample_scenes(n_scenes, derive_seed(seed, "judge", "probes"))
     pictures, factors = scene_pictures(scenes), factor_table(scenes)
     generator = torch.Generator().manual_seed(derive_seed(seed, "judge", "softening"))
-    sharp = embed_pictures(judge, pictures).numpy().astype(np.float64)
-    soft = embed_pictures(judge, softened(pictures, generator)).numpy().astype(np.float64)
+    views = [pictures, softened(pictures, generator)]
+    if redrawn is not None:
+        views.append(redrawn(pictures))
+    embedded = [embed_pictures(judge, view).numpy().astype(np.float64) for view in views]
     names = {name: factors[name].to_numpy(dtype=str) for name in ("category", "colour")}
-    twice = {name: np.concatenate([values, values]) for name, values in names.items()}
+    each = {name: np.tile(values, len(views)) for name, values in names.items()}
     few = {name: values[:N_LINEAR_SCENES] for name, values in names.items()}
     return {
         "category": category_probe(
-            np.concatenate([sharp, soft]),
-            twice["category"],
-            twice["colour"],
+            np.concatenate(embedded),
+            each["category"],
+            each["colour"],
             derive_seed(seed, "judge", "category probe"),
         ),
-        "colour": colour_probe(sharp[:N_LINEAR_SCENES], few["colour"], few["category"]),
+        "colour": colour_probe(embedded[0][:N_LINEAR_SCENES], few["colour"], few["category"]),
     }
 
 
@@ -170,11 +188,17 @@ def colour_probe(embeddings: np.ndarray, colour: np.ndarray, category: np.ndarra
 
 
 def judge_scores(
-    judge: nn.Module, probes: Mapping[str, FactorProbe], scenes: Sequence[Scene]
+    judge: nn.Module,
+    probes: Mapping[str, FactorProbe],
+    scenes: Sequence[Scene],
+    redrawn: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> dict[str, float]:
-    """Score the probes on scenes: the fraction that they name rightly, by factor."""
-    embeddings = embed_pictures(judge, scene_pictures(list(scenes))).numpy()
-    factors = factor_table(scenes)
-    return {
-        name: float(np.mean(probe(embeddings) == factors[name])) for name, probe in probes.items()
-    }
+    """Score the probes on scenes, and on scenes redrawn: the fraction that they name rightly."""
+    pictures, factors = scene_pictures(list(scenes)), factor_table(scenes)
+    views = {"": pictures} | ({} if redrawn is None else {" of redrawn": redrawn(pictures)})
+    scores = {}
+    for view, shown in views.items():
+        embeddings = embed_pictures(judge, shown).numpy()
+        for name, probe in probes.items():
+            scores[f"{name}{view}"] = float(np.mean(probe(embeddings) == factors[name]))
+    return scores

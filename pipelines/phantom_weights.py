@@ -4,6 +4,7 @@ from pathlib import Path
 
 import open_clip
 import timm
+from diffusers import AutoencoderKL
 from torch import nn
 
 from calcarine.decoders import phantom_prefix, phantom_unclip
@@ -29,3 +30,9 @@ def load_judge(folder: Path) -> tuple[nn.Module, dict[str, FactorProbe]]:
     """Load a judge through timm's own door, and its probes."""
     network: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
     return network.eval(), read_probes(folder)
+
+
+def load_autoencoder(folder: Path) -> AutoencoderKL:
+    """Load the autoencoder of a generator's folder, in single precision."""
+    autoencoder: AutoencoderKL = AutoencoderKL.from_pretrained(folder / "vae")
+    return autoencoder.float().eval()

@@ -27,7 +27,7 @@ from calcarine.decoders.phantom_unclip_scores import unclip_scores
 from calcarine.encoders import phantom_clip, phantom_judge, phantom_probes
 from calcarine.encoders.factor_probes import write_probes
 from calcarine.encoders.phantom_training import Trainer, scene_pictures
-from calcarine.pipelines.phantom_weights import WEIGHTS, load_clip, load_judge
+from calcarine.pipelines.phantom_weights import WEIGHTS, load_autoencoder, load_clip, load_judge
 from calcarine.pipelines.train_prefix import train_prefix
 
 ModelName = Literal["clip", "judge", "unclip", "prefix"]
@@ -222,8 +222,12 @@ def _train_judge(
     if not train(trainer, work / "judge.safetensors", until):
         return {}
     judge = _rounded(trainer.network.get_submodule("teacher.0"))
-    probes = phantom_probes.fit_probes(judge, seed, n_scenes or phantom_probes.N_SCENES)
-    scores = _on_unseen(seed, 600, partial(phantom_probes.judge_scores, judge, probes))
+    redrawn = partial(phantom_autoencoder.redraw, load_autoencoder(WEIGHTS["unclip"]))
+    n_read = n_scenes or phantom_probes.N_SCENES
+    probes = phantom_probes.fit_probes(judge, seed, n_read, redrawn)
+    scores = _on_unseen(
+        seed, 600, lambda test: phantom_probes.judge_scores(judge, probes, test, redrawn)
+    )
     title = "Self-distilled judge of the phantom's pictures"
     with new_folder(out) as folder:
         _write_json(folder / "config.json", phantom_judge.judge_config())
