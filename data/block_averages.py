@@ -28,6 +28,9 @@ class BlockModel:
         z-score each run by its rest volumes, by all of them, or not at all.
     include_rest
         Keep periods of rest as trials of stimulus and concept `rest`.
+    high_pass_hz
+        Remove slower drift by cosines, together with confounds, in place of the linear trend; None
+        removes neither.
     """
 
     average: bool = True
@@ -35,6 +38,7 @@ class BlockModel:
     detrend: bool = True
     standardize: Literal["rest", "run", "none"] = "rest"
     include_rest: bool = False
+    high_pass_hz: float | None = None
 
 
 def merge_blocks(events: pd.DataFrame, tr_s: float) -> pd.DataFrame:
@@ -178,7 +182,12 @@ def _trial_table(blocks: pd.DataFrame, source: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=blocks.columns)
 
 
-def standardize_run(series: np.ndarray, is_rest: np.ndarray, model: BlockModel) -> np.ndarray:
+def standardize_run(
+    series: np.ndarray,
+    is_rest: np.ndarray,
+    model: BlockModel,
+    nuisance: np.ndarray | None = None,
+) -> np.ndarray:
     """Detrend and z-score the time series of a run.
 
     The statistics come from the run itself and know nothing of what was shown, but which
@@ -192,6 +201,9 @@ def standardize_run(series: np.ndarray, is_rest: np.ndarray, model: BlockModel) 
         bool, shape (n_volumes,).
     model
         What to do.
+    nuisance
+        Regressors that are taken out of the series, an intercept among them, shape (n_volumes,
+        n_regressors); without it the linear trend is, if the model says so.
 
     Returns
     -------
@@ -204,7 +216,10 @@ def standardize_run(series: np.ndarray, is_rest: np.ndarray, model: BlockModel) 
         The run is to be scaled by rest and has less than two volumes of it.
     """
     values = np.asarray(series, dtype=np.float64)
-    if model.detrend:
+    if nuisance is not None:
+        basis, _ = np.linalg.qr(nuisance)
+        values = values - basis @ (basis.T @ values)
+    elif model.detrend:
         time = np.linspace(-1, 1, len(values))
         slope = time @ (values - values.mean(axis=0)) / (time @ time)
         values = values - time[:, None] * slope
@@ -220,7 +235,9 @@ def standardize_run(series: np.ndarray, is_rest: np.ndarray, model: BlockModel) 
     return (values - values[chosen].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def block_responses(series: np.ndarray, rows: BlockRows, model: BlockModel) -> np.ndarray:
+def block_responses(
+    series: np.ndarray, rows: BlockRows, model: BlockModel, nuisance: np.ndarray | None = None
+) -> np.ndarray:
     """Average the standardised volumes of each trial.
 
     Parameters
@@ -229,13 +246,13 @@ def block_responses(series: np.ndarray, rows: BlockRows, model: BlockModel) -> n
         Shape (n_volumes, n_voxels).
     rows
         Trials of the run, from `block_rows`.
-    model
-        How to standardise.
+    model, nuisance
+        How to standardise, see `standardize_run`.
 
     Returns
     -------
     numpy.ndarray
         float32, shape (n_trials, n_voxels).
     """
-    values = standardize_run(series, rows.is_rest, model)
+    values = standardize_run(series, rows.is_rest, model, nuisance)
     return np.stack([values[v].mean(axis=0) for v in rows.volumes]).astype(np.float32)

@@ -61,16 +61,22 @@ def response_window_s(model: GlmModel | BlockModel, trials: pd.DataFrame) -> tup
 
 def run_design(reading: FmriReading, run: MeasuredRun, model: GlmModel) -> RunDesign:
     """Build what the models of a run share."""
+    return RunDesign(
+        run.trials["onset"].to_numpy(dtype=float),
+        run.trials["duration"].to_numpy(dtype=float),
+        run.timing.frame_times_s,
+        _nuisance(reading, run, model.drift, model.high_pass_hz),
+    )
+
+
+def _nuisance(
+    reading: FmriReading, run: MeasuredRun, drift: str, high_pass_hz: float
+) -> np.ndarray:
     timing = run.timing
     confounds = read_confounds(
         run.files.confounds, reading.confounds, timing.n_volumes, run.files.name
     )
-    return RunDesign(
-        run.trials["onset"].to_numpy(dtype=float),
-        run.trials["duration"].to_numpy(dtype=float),
-        timing.frame_times_s,
-        nuisance_design(timing.frame_times_s, model.drift, model.high_pass_hz, confounds),
-    )
+    return nuisance_design(timing.frame_times_s, drift, high_pass_hz, confounds)
 
 
 def check_choice_of_shapes(model: GlmModel | BlockModel, trials: pd.DataFrame) -> None:
@@ -134,7 +140,9 @@ def _estimate(
     model = reading.responses
     if isinstance(model, BlockModel):
         assert run.blocks is not None
-        return block_responses(series, run.blocks, model)
+        slow = model.high_pass_hz
+        nuisance = None if slow is None else _nuisance(reading, run, "cosine", slow)
+        return block_responses(series, run.blocks, model, nuisance)
     design = run_design(reading, run, model)
     check_trials_measured(design.trials(shapes[len(shapes) // 2]), names)
     return run_betas(series, design, shapes, chosen, model)

@@ -13,6 +13,7 @@ from calcarine.data.model_folder import model_card, read_model, write_model
 from calcarine.data.responses import units_sha
 from calcarine.data.standardize import Standardizer
 from calcarine.encoders.ridge.banded import BandedSettings, solve_banded
+from calcarine.encoders.ridge.folds import Folds
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
 from calcarine.encoders.unit_space import InSpace
 
@@ -80,6 +81,7 @@ class BandedEncoder(InSpace):
         responses: np.ndarray,
         groups: np.ndarray | None = None,
         sessions: np.ndarray | None = None,
+        folds: Folds | None = None,
     ) -> Self:
         """Fit on training trials.
 
@@ -93,6 +95,8 @@ class BandedEncoder(InSpace):
             What must not straddle the folds of the search, shape (n_trials,).
         sessions
             Session of each trial, to standardise within; without it over all trials.
+        folds
+            Folds of the search in place of `groups`, for samples of a film (`purged_folds`).
 
         Raises
         ------
@@ -109,7 +113,13 @@ class BandedEncoder(InSpace):
         targets = self.standardizer_.transform(responses, sessions)
         labels = np.repeat(self.band_names, [size for _, size in self.bands])
         found = solve_banded(
-            features, targets, labels, groups, n_folds=self.n_folds, settings=self.settings
+            features,
+            targets,
+            labels,
+            groups if folds is None else None,
+            n_folds=self.n_folds,
+            folds=folds,
+            settings=self.settings,
         )
         self.feature_mean_ = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.coef_, self.intercept_ = found.coef, found.intercept

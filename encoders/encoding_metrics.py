@@ -144,7 +144,8 @@ def _rows(
     def medians(drawn: np.ndarray) -> np.ndarray:
         return np.stack([summary.of(drawn) for summary in summaries], axis=1)
 
-    low, high = summary_interval(measured, predicted, medians, *draws)
+    stretch = _stretch(chosen)
+    low, high = summary_interval(measured, predicted, medians, *draws, n_in_stretch=stretch)
     rows = [
         replace(
             template,
@@ -175,12 +176,26 @@ def _median(values: np.ndarray) -> np.ndarray:
     return row_medians(known)
 
 
+def _stretch(chosen: Predictions) -> int:
+    return int(chosen.sidecar.get("n_in_stretch", 1))
+
+
+def _others(n_items: int, stretch: int, rng: np.random.Generator) -> np.ndarray:
+    """Give every item another's prediction; in a film all are moved along by the same time."""
+    if stretch == 1:
+        return rng.permutation(n_items)
+    if n_items <= 2 * stretch:
+        return np.roll(np.arange(n_items), n_items // 2)
+    return np.roll(np.arange(n_items), int(rng.integers(stretch, n_items - stretch + 1)))
+
+
 def _controls(chosen: Predictions, template: Score, draws: tuple[int, int]) -> list[Score]:
     """Score predictions given to other stimuli, and the training mean."""
     measured, predicted = _arrays(chosen)
-    seed = derive_seed(draws[0], "shuffled-stimuli")
-    others = predicted[np.random.default_rng(seed).permutation(len(predicted))]
-    low, high = summary_interval(measured, others, _median, *draws)
+    stretch = _stretch(chosen)
+    rng = np.random.default_rng(derive_seed(draws[0], "shuffled-stimuli"))
+    others = predicted[_others(len(predicted), stretch, rng)]
+    low, high = summary_interval(measured, others, _median, *draws, n_in_stretch=stretch)
     shuffled = replace(
         template,
         model=f"{template.model}/shuffled-stimuli",

@@ -193,6 +193,7 @@ def summary_interval(
     seed: int,
     n_draws: int = 2000,
     level: float = 0.95,
+    n_in_stretch: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the bootstrap interval of summaries over units, items drawn with replacement.
 
@@ -209,6 +210,9 @@ def summary_interval(
         Number of bootstrap samples.
     level
         Coverage, between 0 and 1.
+    n_in_stretch
+        Items in a row that are drawn together, for those that are not independent (circular block
+        bootstrap, Politis & Romano 1992).
 
     Returns
     -------
@@ -216,7 +220,8 @@ def summary_interval(
         Lower and upper bounds, shape () or (n_summaries,).
     """
     measured, predicted = _checked(measured, predicted)
-    values = [summary(r) for r in _bootstrap(measured, predicted, seed, n_draws)]
+    samples = _bootstrap(measured, predicted, seed, n_draws, n_in_stretch)
+    values = [summary(r) for r in samples]
     tails = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a summary without units stays NaN
@@ -234,13 +239,16 @@ def _checked(measured: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _bootstrap(
-    measured: np.ndarray, predicted: np.ndarray, seed: int, n_draws: int
+    measured: np.ndarray, predicted: np.ndarray, seed: int, n_draws: int, n_in_stretch: int = 1
 ) -> Iterator[np.ndarray]:
     n_items = len(measured)
+    n_in_stretch = min(n_in_stretch, n_items)
+    within = np.arange(n_in_stretch)
     rng = np.random.default_rng(seed)
     for start in range(0, n_draws, _DRAWS_AT_A_TIME):
         n_now = min(_DRAWS_AT_A_TIME, n_draws - start)
-        drawn = rng.integers(0, n_items, (n_now, n_items))
+        first = rng.integers(0, n_items, (n_now, -(-n_items // n_in_stretch)))
+        drawn = ((first[:, :, None] + within) % n_items).reshape(n_now, -1)[:, :n_items]
         counts = np.stack([np.bincount(row, minlength=n_items) for row in drawn])
         yield _pearson(counts.astype(np.float64), measured, predicted)
 

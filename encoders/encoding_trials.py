@@ -34,6 +34,9 @@ class EncodingTrials:
         fitted on them too; one that does must not let them shape its z-scores.
     sizes
         Number of features of each embedding, in the order in which they lie end to end.
+    runs, onsets_s
+        Run and time of each trial, shape (n_trials,), where trials are samples of a film: what is
+        held out in a search are then stretches of it, with a gap.
     """
 
     features: np.ndarray
@@ -43,6 +46,8 @@ class EncodingTrials:
     sessions: np.ndarray | None
     is_validation: np.ndarray
     sizes: tuple[int, ...] = ()
+    runs: np.ndarray | None = None
+    onsets_s: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import model_card, read_model, whole_model, write_model
 from calcarine.data.repeats import average_rows
 from calcarine.data.standardize import Standardizer
+from calcarine.encoders.delays import delayed_sequence
 from calcarine.encoders.encoding_scores import correlation
 from calcarine.encoders.picture_input import FromPictures
+from calcarine.encoders.pictures import holds_pictures
 from calcarine.encoders.ridge.chunk_solver import Method
+from calcarine.encoders.ridge.folds import Folds
 from calcarine.encoders.ridge.penalty_search import Search
 from calcarine.encoders.ridge.solver import solve_ridge
 from calcarine.encoders.unit_arrays import unit_arrays, units_of
@@ -78,6 +81,7 @@ class VoxelEncoder(FromPictures, InSpace):
         responses: np.ndarray,
         groups: np.ndarray | None = None,
         sessions: np.ndarray | None = None,
+        folds: Folds | None = None,
     ) -> Self:
         """Fit on training trials.
 
@@ -95,6 +99,8 @@ class VoxelEncoder(FromPictures, InSpace):
         sessions
             Session of each trial, shape (n_trials,), to standardise within; without it over all
             trials.
+        folds
+            Folds of the search in place of `groups`, for samples of a film (`purged_folds`).
 
         Raises
         ------
@@ -114,7 +120,14 @@ class VoxelEncoder(FromPictures, InSpace):
             features, targets = _group_means(features, groups), _group_means(targets, groups)
             groups = None
         solution = solve_ridge(
-            features, targets, groups, None, self.n_folds, self.method, self.search
+            features,
+            targets,
+            groups if folds is None else None,
+            None,
+            self.n_folds,
+            self.method,
+            self.search,
+            folds,
         )
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         self.alpha_, self.cv_score_ = solution.alpha, solution.cv_score
@@ -133,7 +146,8 @@ class VoxelEncoder(FromPictures, InSpace):
         stimuli
             Embeddings, float, shape (n_items, embed_dim) or (n_items, n_tokens, embed_dim); or
             pictures in any form that `calcarine.encoders.pictures.as_pictures` takes: PIL images,
-            paths, arrays (n, height, width, 3), a tensor (n, 3, height, width).
+            paths, arrays (n, height, width, 3), a tensor (n, 3, height, width). An encoder of a
+            film takes pictures as frames in order, and embeddings that are `delayed`.
         embedding_model
             What embeds the pictures; without it the model that `embedding` names is loaded, once.
 
@@ -152,6 +166,8 @@ class VoxelEncoder(FromPictures, InSpace):
         if not hasattr(self, "coef_"):
             raise CalcarineError("this encoder is not fitted; call `fit` or load a saved one.")
         features = _flat(self.features_of(stimuli, embedding_model))
+        if holds_pictures(stimuli):
+            features = self.delayed(features)
         if features.shape[1] != len(self.coef_):
             raise CalcarineError(
                 f"the embeddings have {features.shape[1]} features a stimulus; this encoder was "
@@ -161,6 +177,23 @@ class VoxelEncoder(FromPictures, InSpace):
         if self.n_times_ is None:
             return predicted
         return predicted.reshape(len(predicted), len(self.units), self.n_times_)
+
+    def delayed(self, frames: np.ndarray) -> np.ndarray:
+        """Delay embeddings of the frames of a film as the encoder was fitted on them.
+
+        Parameters
+        ----------
+        frames
+            In order, `embedding["step_s"]` seconds apart, shape (n_frames, embed_dim).
+
+        Returns
+        -------
+        numpy.ndarray
+            What `predict` takes, shape (n_frames, n_features); `frames` where the encoder has no
+            delays.
+        """
+        delays = self.embedding.get("delays_s", ())
+        return delayed_sequence(frames, self.embedding["step_s"], delays) if delays else frames
 
     def score(
         self, embeddings: np.ndarray, responses: np.ndarray, sessions: np.ndarray | None = None

@@ -179,7 +179,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
     from calcarine.data.fmri_check import find_problems
     from calcarine.data.fmri_trials import read_fmri_trials
     from calcarine.pipelines.fmri_reading import fmri_reading
-    from calcarine.pipelines.leak_check import split_leaks
+    from calcarine.pipelines.leak_check import split_leaks, with_delays
     from calcarine.pipelines.prepare import declare_split
 
     reading = fmri_reading(config, subject)
@@ -188,7 +188,7 @@ def _fmri(config: Config, subject: str) -> tuple[list[str], Extent | None]:
         return problems, None
     try:
         trials = declare_split(trials, config.split, config.seed)
-        window = response_window_s(reading.responses, trials)
+        window = with_delays(config, response_window_s(reading.responses, trials))
         problems += split_leaks(config, trials, window)
         check_choice_of_shapes(reading.responses, trials)
     except CalcarineError as error:

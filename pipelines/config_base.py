@@ -47,6 +47,11 @@ class EncoderSection(Section):
         return ()
 
     @property
+    def at_delays_s(self) -> tuple[float, ...]:
+        """Delays at which the encoder takes what was shown, in seconds; none for single trials."""
+        return ()
+
+    @property
     def averages_repeats(self) -> bool:
         """Whether the encoder is fitted on stimuli (means of their repeats), not on trials."""
         return False

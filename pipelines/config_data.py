@@ -44,6 +44,12 @@ class PhantomSource(Section):
     tr_s: float = Field(1.5, gt=0, description="Repetition time in seconds")
     soa_s: float = Field(4.0, gt=0, description="Mean time between picture onsets in seconds")
     amplitude: float = Field(1.0, ge=0, description="Scale of all planted signal; 0 is pure noise")
+    shot_frames: int = Field(
+        0,
+        ge=0,
+        description="Frames of a shot: scenes become shots of a film, a frame a volume (soa_s is "
+        "not used); 0: pictures one by one",
+    )
 
 
 class PhantomMeegSource(Section):
@@ -121,7 +127,7 @@ class GlmResponses(Section):
 
 
 class BlockResponses(Section):
-    """The average of a block's volumes (or its single volumes), for block designs."""
+    """The average of a block's volumes, or its single volumes: for block designs and films."""
 
     kind: Literal["block"] = "block"
     average: bool = Field(True, description="One response a block; false: one a volume")
@@ -131,6 +137,12 @@ class BlockResponses(Section):
         "rest", description="z-score each run by its rest volumes, by all of them, or not at all"
     )
     include_rest: bool = Field(False, description="Keep rest periods as trials of concept `rest`")
+    high_pass_hz: float | None = Field(
+        None,
+        gt=0,
+        description="Remove slow drift below this by cosines, and `recording.confounds`, in place "
+        "of a linear trend",
+    )
 
 
 class FmriRecording(Section):

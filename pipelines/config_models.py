@@ -43,7 +43,34 @@ class EmbeddingSection(Section):
     batch_size: int = Field(64, ge=1, description="Pictures at a time")
 
 
-class RidgeEncoderSection(EncoderSection):
+class DelayedEncoderSection(EncoderSection):
+    """What encoders have that can follow a film."""
+
+    delays_s: tuple[float, ...] = Field(
+        (),
+        description="For films: delays in seconds at which what was shown is taken, each with "
+        "weights of its own (a finite impulse response), e.g. [2, 4, 6, 8]",
+    )
+    gap_s: float = Field(
+        10.0,
+        ge=0,
+        description="With delays: seconds beside a held-out stretch, beyond what delays reach, "
+        "that are left out of the search; it should span the autocorrelation of the noise",
+    )
+
+    @property
+    def at_delays_s(self) -> tuple[float, ...]:
+        """Delays in seconds."""
+        return self.delays_s
+
+    @model_validator(mode="after")
+    def _delays_grow(self) -> Self:
+        if list(self.delays_s) != sorted(set(self.delays_s)):
+            raise ValueError(f"delays_s {list(self.delays_s)} must grow, each given once")
+        return self
+
+
+class RidgeEncoderSection(DelayedEncoderSection):
     """Ridge with an α for each unit."""
 
     kind: Literal["ridge"] = "ridge"
@@ -67,8 +94,17 @@ class RidgeEncoderSection(EncoderSection):
         """Generalised cross-validation has no folds that could keep repeats together."""
         return self.method == "gcv"
 
+    @model_validator(mode="after")
+    def _no_gcv_of_films(self) -> Self:
+        if self.method == "gcv" and self.delays_s:
+            raise ValueError(
+                "gcv takes samples for independent, which those of a film are not; write "
+                "`method: kfold`, which holds out stretches with a gap"
+            )
+        return self
 
-class BandedEncoderSection(EncoderSection):
+
+class BandedEncoderSection(DelayedEncoderSection):
     """Ridge on several embeddings, each with a share of its own in every unit."""
 
     kind: Literal["banded"] = "banded"

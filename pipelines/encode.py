@@ -1,6 +1,7 @@
 """Step `encode`: fit one encoder on one subject and predict the responses to the test trials."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from calcarine.data.responses import read_responses, units_sha
 from calcarine.data.seeds import derive_seed
 from calcarine.data.splits import Fold, folds
 from calcarine.data.stored_rows import take_rows
+from calcarine.encoders.delays import step_s
 from calcarine.encoders.encoding_trials import EncodingTask, FittedEncoder, PredictsBands
 from calcarine.encoders.unit_space import SPACE_KEYS
 from calcarine.pipelines.config import Config
@@ -27,6 +29,9 @@ from calcarine.pipelines.config import Encoder as EncoderSection
 from calcarine.pipelines.config_data import PhantomSource
 from calcarine.pipelines.encoder_sections import fit_encoder
 from calcarine.pipelines.encoding_data import EncodingData, encoding_data
+
+STRETCH_S = 20.0
+"""Length of the pieces of a film that are drawn together: a response and the noise's memory."""
 
 
 def run(config: Config, subject: str, name: str) -> None:
@@ -128,6 +133,7 @@ def encode(
         "n_folds": len(all_folds),
         "n_repeats": n_repeats,
         "n_without_embedding": data.n_without_embedding,
+        "n_in_stretch": _stretch(data),
     }
     by_band = [part.by_band for part in parts if part.by_band is not None]
     if isinstance(encoder, PredictsBands):
@@ -140,6 +146,13 @@ def encode(
         np.concatenate(by_band, axis=1) if by_band else None,
     )
     return encoder, predictions
+
+
+def _stretch(data: EncodingData) -> int:
+    """Give how many test items in a row are drawn together: 1, or what a film's response spans."""
+    if not data.follows:
+        return 1
+    return math.ceil(STRETCH_S / step_s(data.trials))
 
 
 @dataclass(frozen=True)
@@ -178,6 +191,8 @@ def _predict(
         groups = repeat_rows(trials, np.arange(len(trials)), n_repeats)
         if not groups:
             continue
+        if data.follows:  # the order of the film, which a bootstrap of stretches needs
+            groups = sorted(groups, key=lambda rows: int(rows[0]))
         stimulus = number[[rows[0] for rows in groups]]
         if once is None:
             # a linear encoder of mean features predicts the mean of the trials' predictions

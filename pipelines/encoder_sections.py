@@ -6,16 +6,20 @@ from typing import Any
 import numpy as np
 
 from calcarine.encoders.banded_encoder import BandedEncoder
-from calcarine.encoders.encoding_trials import EncodingTask, FittedEncoder
+from calcarine.encoders.encoding_trials import EncodingTask, EncodingTrials, FittedEncoder
 from calcarine.encoders.joint_encoder import JointEncoder
 from calcarine.encoders.ridge.banded import BandedSettings
+from calcarine.encoders.ridge.folds import Folds, purged_folds
 from calcarine.encoders.voxel_encoder import VoxelEncoder
 from calcarine.pipelines.config_models import (
     BandedEncoderSection,
+    DelayedEncoderSection,
     JointEncoderSection,
     RidgeEncoderSection,
 )
 from calcarine.pipelines.config_models import Encoder as EncoderSection
+
+_STRETCHES = 5
 
 
 def _ridge(section: RidgeEncoderSection, task: EncodingTask) -> FittedEncoder:
@@ -23,7 +27,8 @@ def _ridge(section: RidgeEncoderSection, task: EncodingTask) -> FittedEncoder:
     groups = trials.stimuli if section.averages_repeats else trials.groups
     n_folds = _inner_folds(section.n_folds, groups)
     encoder = VoxelEncoder(task.embeddings[0], task.units, n_folds, section.method, section.search)
-    return encoder.fit(trials.features, trials.responses, groups, trials.sessions)
+    stretches = _stretches(section, section.n_folds, trials)
+    return encoder.fit(trials.features, trials.responses, groups, trials.sessions, stretches)
 
 
 def _banded(section: BandedEncoderSection, task: EncodingTask) -> FittedEncoder:
@@ -38,7 +43,8 @@ def _banded(section: BandedEncoderSection, task: EncodingTask) -> FittedEncoder:
     names = (*section.reads, *section.trial_bands)
     bands = list(zip(names, trials.sizes, strict=True))
     encoder = BandedEncoder(bands, task.embeddings, task.units, n_folds, settings)
-    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+    stretches = _stretches(section, section.n_folds, trials)
+    return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions, stretches)
 
 
 def _joint(section: JointEncoderSection, task: EncodingTask) -> FittedEncoder:
@@ -53,6 +59,18 @@ def _joint(section: JointEncoderSection, task: EncodingTask) -> FittedEncoder:
         bands, task.embeddings, task.units, n_axes, n_folds, settings, section.products
     )
     return encoder.fit(trials.features, trials.responses, trials.groups, trials.sessions)
+
+
+def _stretches(
+    section: DelayedEncoderSection, n_folds: int | None, trials: EncodingTrials
+) -> Folds | None:
+    """Hold out stretches of a film, beyond the reach of delays and of the noise's memory."""
+    if trials.onsets_s is None:
+        return None
+    delays = section.at_delays_s
+    gap = section.gap_s + max(0.0, *delays) - min(0.0, *delays)
+    n_samples = len(trials.onsets_s)
+    return purged_folds(n_samples, n_folds or _STRETCHES, gap, trials.onsets_s, trials.runs)
 
 
 def _inner_folds(n_folds: int | None, groups: np.ndarray) -> int | None:

@@ -11,6 +11,7 @@ from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import Responses
 from calcarine.data.stored_rows import take_rows
+from calcarine.encoders.delays import delayed_features, runs_of, step_s
 from calcarine.encoders.encoding_trials import EncodingTrials
 from calcarine.encoders.trial_bands import behaviour_features, history_features
 from calcarine.pipelines.config import Encoder as EncoderSection
@@ -43,6 +44,8 @@ class EncodingData:
         Number of features of each band.
     varies
         Whether trials of one stimulus have features of their own.
+    follows
+        Whether trials are samples of a film, which follow one another.
     """
 
     trials: pd.DataFrame
@@ -55,17 +58,21 @@ class EncodingData:
     n_without_embedding: int
     sizes: tuple[int, ...] = ()
     varies: bool = False
+    follows: bool = False
 
     def at(self, fold_rows: np.ndarray, validation: np.ndarray) -> EncodingTrials:
         """Take some trials, of which `validation` (row numbers) are there to choose on."""
+        trials = self.trials.iloc[fold_rows]
         return EncodingTrials(
             self.features[fold_rows],
             take_rows(self.values, fold_rows),
-            self.trials["stimulus_sha"].iloc[fold_rows].to_numpy(dtype=str),
+            trials["stimulus_sha"].to_numpy(dtype=str),
             self.groups[fold_rows],
             None if self.sessions is None else self.sessions[fold_rows],
             np.isin(fold_rows, validation),
             self.sizes,
+            runs_of(trials) if self.follows else None,
+            trials["onset_s"].to_numpy(dtype=np.float64) if self.follows else None,
         )
 
 
@@ -82,7 +89,9 @@ def encoding_data(
     CalcarineError
         No stimulus has every embedding.
     """
-    features = _features(embeddings, responses.trials["stimulus_id"], bool(section.trial_bands))
+    delays, sidecars = section.at_delays_s, [e.sidecar for e in embeddings]
+    flat = bool(section.trial_bands or delays)
+    features = _features(embeddings, responses.trials["stimulus_id"], flat)
     known = np.isfinite(features).all(axis=tuple(range(1, features.ndim)))
     if not known.any():
         names = " and ".join(str(e.sidecar["model"]) for e in embeddings)
@@ -91,6 +100,12 @@ def encoding_data(
             "no picture. Leave this encoder out of `encode`."
         )
     more = [TRIAL_BANDS[n](section, embeddings[0], responses.trials) for n in section.trial_bands]
+    sizes = [e.flat.shape[1] for e in embeddings]
+    if delays:
+        features = delayed_features(features, responses.trials, delays)
+        sizes = [size * len(delays) for size in sizes]
+        told = {"delays_s": list(delays), "step_s": step_s(responses.trials)}
+        sidecars = [sidecar | told for sidecar in sidecars]
     if more:
         features = np.concatenate([features, *more], axis=1)
     trials = responses.trials[known].reset_index(drop=True)
@@ -104,10 +119,11 @@ def encoding_data(
         sessions,
         penalty_groups(trials, split),
         responses.units,
-        tuple(e.sidecar for e in embeddings),
+        tuple(sidecars),
         int((~known).sum()),
-        (*(e.flat.shape[1] for e in embeddings), *(band.shape[1] for band in more)),
-        bool(more),
+        (*sizes, *(band.shape[1] for band in more)),
+        bool(more or delays),
+        bool(delays),
     )
 
 

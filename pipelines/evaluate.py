@@ -24,6 +24,7 @@ from calcarine.pipelines.evaluate_comparisons import comparison_results
 from calcarine.pipelines.evaluate_decoders import decoder_results
 from calcarine.pipelines.evaluate_encoders import encoder_results, sensor_ceilings
 from calcarine.pipelines.evaluate_few_pictures import few_pictures_results
+from calcarine.pipelines.evaluate_films import kernel_scores
 from calcarine.pipelines.evaluate_geometry import geometry_results
 from calcarine.pipelines.evaluate_integration import integration_results
 from calcarine.pipelines.evaluate_over_time import over_time_results
@@ -109,7 +110,10 @@ def _encoders(
             config, subject, name, split, responses, ceilings
         )
         over_time += courses
-        scores += rows + _planted(config, subject, split, predictions, units)
+        follows = bool(config.encode[name].at_delays_s)
+        scores += rows + kernel_scores(config, subject, name, split, predictions, units)
+        # a volume of a film holds many frames: what was planted for single pictures is not asked
+        scores += [] if follows else _planted(config, subject, split, predictions, units)
         columns.append(table.set_axis([f"{c}_{name}" for c in table.columns], axis=1))
         if ceilings is None:
             of_bands, parts = band_scores(

@@ -24,6 +24,7 @@ def fmri_reading(config: Config, subject: str) -> FmriReading:
             section.detrend,
             section.standardize,
             section.include_rest,
+            section.high_pass_hz,
         )
     return FmriReading(
         bids=config.bids,

@@ -24,6 +24,15 @@ def checked_units(split: SplitSection) -> tuple[str, ...]:
     return (*split.disjoint, *({split.by} & set(_OF_THE_TABLE) - set(split.disjoint)))
 
 
+def with_delays(config: Config, window_s: tuple[float, float]) -> tuple[float, float]:
+    """Widen the window of a sample by what the delays of encoders reach.
+
+    A sample of a film uses what was shown before it, so that its neighbours use the same.
+    """
+    reach = [delay for section in config.encode.values() for delay in section.at_delays_s]
+    return window_s[0] - max([0.0, *reach]), window_s[1] - min([0.0, *reach])
+
+
 def split_leaks(config: Config, trials: pd.DataFrame, window_s: tuple[float, float]) -> list[str]:
     """List what stands on both sides of the split of one subject.
 

@@ -29,7 +29,12 @@ from calcarine.pipelines.config_data import SplitSection
 from calcarine.pipelines.config_meeg import EpochsRecording
 from calcarine.pipelines.data_links import check_data_set_links
 from calcarine.pipelines.input_hashes import write_input_hashes
-from calcarine.pipelines.leak_check import allowed_notes, check_before_reading, check_responses
+from calcarine.pipelines.leak_check import (
+    allowed_notes,
+    check_before_reading,
+    check_responses,
+    with_delays,
+)
 from calcarine.pipelines.meeg_reading import meeg_reading
 
 
@@ -74,7 +79,7 @@ def _prepare_fmri(config: Config, subject: str) -> None:
     reading = fmri_reading(config, subject)
     runs, trials = read_fmri_trials(reading)
     trials = declare_split(trials, config.split, config.seed)
-    window = response_window_s(reading.responses, trials)
+    window = with_delays(config, response_window_s(reading.responses, trials))
     check_before_reading(config, trials, window, [(r.files.name, r.files.bold[0]) for r in runs])
     _write(config, subject, *prepare_fmri(reading, runs, trials))
 

@@ -20,6 +20,7 @@ from calcarine.data.phantom.experiment import (
     draw_scenes,
     plan_runs,
 )
+from calcarine.data.phantom.film import film_ceilings, plan_film
 from calcarine.data.phantom.regions import ALL_REGIONS
 from calcarine.data.phantom.truth import write_truth
 from calcarine.data.seeds import derive_seed
@@ -74,17 +75,10 @@ def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:
         The experiment is impossible, or the folder cannot be written.
     """
     scenes = draw_scenes(experiment)
-    runs = plan_runs(experiment, subject, scenes.table)
+    runs = _planned(experiment, subject, scenes.table)
     cortex = plant_cortex(subject, experiment.n_voxels, experiment.seed)
     drive = experiment.amplitude * cortex.drive(scenes.pictures, scenes.table)
-    ceilings = true_ceilings(
-        cortex,
-        drive[(scenes.table["phase"] == "test").to_numpy()],
-        [run for run in runs if run.phase == "test"],
-        experiment.duration_s,
-        experiment.tr_s,
-        experiment.n_test_repeats,
-    )
+    ceilings = _ceilings(cortex, drive, scenes, runs, experiment)
     number = {region.name: row for row, region in enumerate(ALL_REGIONS, start=1)}
     labels = np.array([number.get(roi, 0) for roi in cortex.voxels["roi"]])
     regions = bids / "derivatives" / "rois" / f"sub-{subject}_rois.nii.gz"
@@ -96,6 +90,29 @@ def write_subject(bids: Path, experiment: Experiment, subject: str) -> None:
         _write_image(folder / f"sub-{subject}_desc-brain_mask.nii.gz", mask)
         for run in tqdm(runs, desc=f"sub-{subject}: simulate", disable=None):
             _write_run(folder, subject, experiment, scenes, cortex, drive, run)
+
+
+def _planned(experiment: Experiment, subject: str, table: pd.DataFrame) -> list[PlannedRun]:
+    if experiment.shot_frames:
+        return plan_film(experiment, table)
+    return plan_runs(experiment, subject, table)
+
+
+def _ceilings(
+    cortex: Cortex,
+    drive: np.ndarray,
+    scenes: ShownScenes,
+    runs: list[PlannedRun],
+    experiment: Experiment,
+) -> pd.DataFrame:
+    tested = [run for run in runs if run.phase == "test"]
+    timing = experiment.duration_s, experiment.tr_s, experiment.n_test_repeats
+    if experiment.shot_frames:
+        frames = drive[scenes.rows(tested[0].stimulus_ids)]
+        return film_ceilings(cortex, frames, tested[0], *timing)
+    return true_ceilings(
+        cortex, drive[(scenes.table["phase"] == "test").to_numpy()], tested, *timing
+    )
 
 
 def _write_run(

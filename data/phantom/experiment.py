@@ -15,6 +15,7 @@ from calcarine.data.phantom.scenes import (
     factor_table,
     render_scene,
     sample_scenes,
+    shot,
 )
 from calcarine.data.seeds import derive_seed
 
@@ -45,6 +46,9 @@ class Experiment:
         Voxels of each subject.
     tr_s, soa_s
         Repetition time, and mean time between onsets.
+    shot_frames
+        Frames of a shot, where scenes are shots of a film (see `calcarine.data.phantom.film`); 0
+        where they are pictures.
     amplitude
         Scale of all planted signal.
     seed
@@ -61,12 +65,13 @@ class Experiment:
     tr_s: float = 1.5
     soa_s: float = 4.0
     amplitude: float = 1.0
+    shot_frames: int = 0
     seed: int = 0
 
     @property
     def duration_s(self) -> float:
-        """How long a picture stays."""
-        return DURATION_SHARE * self.soa_s
+        """How long a picture, or a frame, stays."""
+        return self.tr_s if self.shot_frames else DURATION_SHARE * self.soa_s
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,10 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
     scenes: list[Scene] = []
     pictures: dict[str, np.ndarray] = {}
     labels = []
+    n_frames = max(experiment.shot_frames, 1)
     for phase, combination, n_scenes in groups:
-        labels += [(phase, combination)] * n_scenes
-        scenes += _distinct_scenes(experiment.seed, phase, combination, n_scenes, pictures)
+        labels += [(phase, combination)] * n_scenes * n_frames
+        scenes += _distinct_scenes(experiment, phase, combination, n_scenes, pictures)
     table = factor_table(scenes)
     width = max(4, len(str(len(scenes))))
     ids = [f"scene-{i + 1:0{width}d}" for i in range(len(scenes))]
@@ -142,25 +148,33 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
     table.insert(3, "captions", [scene_captions(s, N_CAPTIONS, captions) for s in scenes])
     table["phase"] = [phase for phase, _ in labels]
     table["combination"] = [combination for _, combination in labels]
+    if experiment.shot_frames:
+        table["shot"] = np.arange(len(table)) // n_frames + 1
     return ShownScenes(table, np.stack(list(pictures.values())))
 
 
 def _distinct_scenes(
-    seed: int,
+    experiment: Experiment,
     phase: str,
     combination: Combinations,
     n_scenes: int,
     pictures: dict[str, np.ndarray],
 ) -> list[Scene]:
-    """Draw scenes whose pictures are not among those that are there; add theirs by hash."""
+    """Draw scenes whose pictures are not among those that are there; add theirs by hash.
+
+    In a film all frames of a scene follow it.
+    """
     chosen: list[Scene] = []
+    n_frames = max(experiment.shot_frames, 1)
     attempt = 0
-    while len(chosen) < n_scenes:
-        own = derive_seed(seed, "phantom", phase, combination, str(attempt))
-        for scene in sample_scenes(n_scenes - len(chosen), own, combination):
-            picture = render_scene(scene)
-            if pictures.setdefault(array_sha(picture), picture) is picture:
-                chosen.append(scene)
+    while len(chosen) < n_scenes * n_frames:
+        own = derive_seed(experiment.seed, "phantom", phase, combination, str(attempt))
+        for scene in sample_scenes(n_scenes - len(chosen) // n_frames, own, combination):
+            frames = [scene] if n_frames == 1 else shot(scene, n_frames)
+            drawn = {array_sha(p): p for p in map(render_scene, frames)}
+            if len(drawn) == n_frames and not drawn.keys() & pictures.keys():
+                pictures |= drawn
+                chosen += frames
         attempt += 1
     return chosen
 

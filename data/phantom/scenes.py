@@ -1,7 +1,7 @@
 """Rendered scenes with known generative factors: what the phantom's subjects look at."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -33,6 +33,8 @@ BACKGROUND_RGB = {
     "sky": (158, 204, 236),
 }
 PAIR_GAP = 0.06
+SHOT_PATH = 0.25
+"""How far an object moves in a shot of film, as a share of the picture."""
 _MARGIN = 0.02
 _SUPERSAMPLING = 4
 
@@ -65,6 +67,19 @@ class Scene:
     size: float
     count: int
     style: int
+
+
+def shot(scene: Scene, n_frames: int) -> list[Scene]:
+    """Give the frames of a shot of film: the object crosses towards the other side.
+
+    Examples
+    --------
+    >>> scene = Scene("face", "red", "grey", 0.3, 0.5, 0.3, 1, 0)
+    >>> [round(s.x, 3) for s in shot(scene, 3)]
+    [0.3, 0.425, 0.55]
+    """
+    along = np.linspace(0, SHOT_PATH if scene.x < 0.5 else -SHOT_PATH, n_frames)
+    return [replace(scene, x=float(scene.x + step)) for step in along]
 
 
 def _allowed(combinations: Combinations) -> dict[str, list[str]]:

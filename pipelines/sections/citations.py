@@ -140,6 +140,13 @@ CITATIONS: dict[str, tuple[str, str, str]] = {
         "selectivity and functional specialization. Journal of Vision 24(10):1474 (2024).",
         "10.1167/jov.24.10.1474",
     ),
+    "fir": (
+        "Nishimoto et al., 2011",
+        "Nishimoto S, Vu AT, Naselaris T, Benjamini Y, Yu B, Gallant JL. Reconstructing visual "
+        "experiences from brain activity evoked by natural movies. Current Biology 21:1641–1646 "
+        "(2011).",
+        "10.1016/j.cub.2011.08.031",
+    ),
     "ridge": (
         "Hoerl & Kennard, 1970",
         "Hoerl AE, Kennard RW. Ridge regression: biased estimation for nonorthogonal problems. "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from calcarine.pipelines.config_models import (
     BandedEncoderSection,
+    DelayedEncoderSection,
     JointEncoderSection,
     RidgeEncoderSection,
 )
@@ -23,6 +24,18 @@ def _ridge_encoder(section: RidgeEncoderSection) -> str:
     return (
         f"ridge regression [ridge] from {section.embedding}, a penalty for each unit chosen by "
         f"{search} among training trials grouped by what the split keeps apart"
+        f"{_delays(section)}"
+    )
+
+
+def _delays(section: DelayedEncoderSection) -> str:
+    if not section.delays_s:
+        return ""
+    delays = ", ".join(f"{delay:g}" for delay in section.delays_s)
+    return (
+        f"; what was shown {delays} s before a sample has weights of its own (finite impulse "
+        "response [fir]), and what is held out to choose a penalty are stretches of runs, with a "
+        f"gap of {section.gap_s:g} s beyond what delays reach"
     )
 
 
@@ -43,7 +56,8 @@ def _trial_bands(section: BandedEncoderSection) -> str:
         told.append(f"the {section.history} stimuli before the trial")
     if section.behaviour:
         told.append(f"behaviour ({', '.join(section.behaviour)})")
-    return f"; further bands: {' and '.join(told)}" if told else ""
+    further = f"; further bands: {' and '.join(told)}" if told else ""
+    return further + _delays(section)
 
 
 def _joint_encoder(section: JointEncoderSection) -> str:

@@ -22,6 +22,7 @@ from calcarine.pipelines.page import (
     number,
 )
 from calcarine.pipelines.sections.band_parts import band_parts
+from calcarine.pipelines.sections.kernels import kernels
 from calcarine.pipelines.sections.metric_names import in_words
 from calcarine.pipelines.sections.score_rows import comparison, model_estimates
 from calcarine.pipelines.subject_record import SubjectRecord
@@ -46,6 +47,7 @@ def encoding(record: SubjectRecord) -> Section | None:
     blocks += _distributions(record, columns, ceiling)
     blocks += _regions(record, columns, ceiling)
     blocks += band_parts(record)
+    blocks += kernels(record)
     blocks += _planted_truth(record)
     return Section("encoding", "Encoding: from stimulus to response", blocks)
 

@@ -31,6 +31,9 @@ WORDS: dict[str, str] = {
     "rsa_spearman_topological": "rank correlation of dissimilarities after the geo-topological "
     "transform",
     "rsa_pearson_of_mean_rdm": "correlation with the mean of all subjects' dissimilarities",
+    "kernel_peak_s_median": "delay after a frame at which a unit's weight is largest, in seconds "
+    "(median)",
+    "kernel_r_median": "correlation of the response's time course with the planted one (median)",
     "r2_mean": "mean share of response variance explained",
     "accuracy": "share of items whose category was decoded",
     "auc": "area under the ROC curve, one category against the others (chance 0.5)",

@@ -110,3 +110,15 @@ def test_a_block_without_a_volume_is_named():
     table = blocks((10.0, 41.0), (12.5, 1.0), ("a", "b"))
     with pytest.raises(CalcarineError, match=r"e\.tsv, row 3: the block from 41 s \(1 s"):
         block_rows(table, TIMES, 2.5, BlockModel(), "e.tsv")
+
+
+def test_regressors_are_taken_out_in_place_of_the_trend(rng):
+    time = np.linspace(0, 1, 60)
+    nuisance = np.column_stack([np.ones(60), time, np.cos(6 * time)])
+    signal = rng.standard_normal((60, 3))
+    model = BlockModel(average=False, standardize="none", high_pass_hz=0.01)
+    found = standardize_run(
+        signal + nuisance @ rng.normal(0, 9, (3, 3)), TIMES < 0, model, nuisance
+    )
+    weights = np.linalg.lstsq(nuisance, signal, rcond=None)[0]
+    np.testing.assert_allclose(found, signal - nuisance @ weights, atol=1e-9)
