@@ -1,6 +1,7 @@
 """The phantom's film: scenes become shots in which the object moves, one frame a volume."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -26,9 +27,10 @@ def plan_film(experiment: Experiment, table: pd.DataFrame) -> list[PlannedRun]:
         Stimulus table with `stimulus_id`, `phase` and `shot`.
     """
     rng = np.random.default_rng(derive_seed(experiment.seed, "phantom", "film"))
-    n_shots = max(1, experiment.trials_per_run // experiment.shot_frames)
     train = _in_shots(table, "train", rng)
-    pieces = [("train", train[i : i + n_shots]) for i in range(0, len(train), n_shots)]
+    n_runs = -(-len(train) * experiment.shot_frames // experiment.trials_per_run)
+    cuts = np.linspace(0, len(train), n_runs + 1).round().astype(int)
+    pieces = [("train", train[a:b]) for a, b in pairwise(cuts)]
     pieces += [("test", _in_shots(table, "test", rng))] * experiment.n_test_repeats
     order = rng.permutation(len(pieces))
     runs, number = [], dict.fromkeys(range(experiment.n_sessions), 0)
