@@ -6,7 +6,7 @@ nothing is fetched from anywhere.
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -168,6 +168,16 @@ class Fold:
     kind: ClassVar[str] = "fold"
     title: str
     blocks: "Sequence[Block]"
+
+
+MAX_OPEN_ROWS = 8
+
+
+def folded_if_long(table: Table) -> Table | Fold:
+    """Put a table of more than `MAX_OPEN_ROWS` rows behind its title."""
+    if len(table.rows) <= MAX_OPEN_ROWS:
+        return table
+    return Fold(f"{table.caption} ({len(table.rows)} rows)", [replace(table, caption="")])
 
 
 Block = Text | Figures | Table | Cards | Gallery | Code | References | Link | Items | Heading | Fold

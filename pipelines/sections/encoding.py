@@ -19,6 +19,7 @@ from calcarine.pipelines.page import (
     Section,
     Table,
     Text,
+    folded_if_long,
     number,
 )
 from calcarine.pipelines.sections.band_parts import band_parts
@@ -236,7 +237,8 @@ def _planted_truth(record: SubjectRecord) -> list[Block]:
         for _, row in rows.iterrows()
     ]
     heads = ["model", "units", "metric", "value", "95 % interval", "chance"]
-    return [Table("Against the planted truth of the synthetic brain", heads, cells, n_text=3)]
+    title = "Against the planted truth of the synthetic brain"
+    return [folded_if_long(Table(title, heads, cells, n_text=3))]
 
 
 def _known(values: pd.Series) -> np.ndarray:

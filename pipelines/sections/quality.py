@@ -1,13 +1,21 @@
 """Quality of the data: run by run, and what was left out."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from calcarine.pipelines.figures.run_quality import run_plot
-from calcarine.pipelines.page import Block, Figure, Figures, Fold, Section, Table, Text, number
+from calcarine.pipelines.page import (
+    Block,
+    Figure,
+    Figures,
+    Section,
+    Table,
+    Text,
+    folded_if_long,
+    number,
+)
 from calcarine.pipelines.sections.sensor_quality import (
     sensor_figures,
     steps_list,
@@ -15,7 +23,6 @@ from calcarine.pipelines.sections.sensor_quality import (
 )
 from calcarine.pipelines.subject_record import SubjectRecord
 
-_MAX_OPEN = 8  # longer tables open by a click
 # numbers of a run that are drawn, with their names in words
 _DRAWN = {
     "tsnr_median": ("median temporal signal-to-noise ratio", "tSNR"),
@@ -55,7 +62,7 @@ def quality(record: SubjectRecord) -> Section:
     if figures:
         blocks.append(Figures(figures))
     tables = [_trial_table(record.trials)] + ([_run_table(runs)] if runs else [])
-    blocks += [_folded(table) if len(table.rows) > _MAX_OPEN else table for table in tables]
+    blocks += map(folded_if_long, tables)
     single = {
         k: v
         for k, v in record.quality.items()
@@ -66,10 +73,6 @@ def quality(record: SubjectRecord) -> Section:
         blocks.append(Table("Whole recording", ["measure", "value"], rows))
     blocks += [b for b in (whitening_table(record), steps_list(record)) if b is not None]
     return Section("quality", "Data quality", blocks)
-
-
-def _folded(table: Table) -> Fold:
-    return Fold(f"{table.caption} ({len(table.rows)} rows)", [replace(table, caption="")])
 
 
 def in_words(key: str) -> str:
