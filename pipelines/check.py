@@ -101,14 +101,16 @@ Found = tuple[list[str], list[Extent]]
 def _phantom(config: Config) -> Found:
     source = config.source
     assert isinstance(source, PhantomSource)
-    n_trials = source.n_train + source.n_test * source.n_test_repeats
+    n_frames = max(source.shot_frames, 1)  # of a film, each the stimulus of a volume
+    n_trials = n_frames * (source.n_train + source.n_test * source.n_test_repeats)
     n_runs = -(-n_trials // source.trials_per_run)
-    volumes = source.trials_per_run * source.soa_s / source.tr_s
+    every_s = source.tr_s if source.shot_frames else source.soa_s
+    volumes = source.trials_per_run * every_s / source.tr_s
     extent = Extent(
         n_runs,
         n_trials,
         source.n_voxels,
-        source.n_train + source.n_test,
+        n_frames * (source.n_train + source.n_test),
         volumes * 40_000 * 4 / 1e6,
     )
     return [], [extent] * len(config.subjects)

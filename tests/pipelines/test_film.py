@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from calcarine.data.errors import CalcarineError
@@ -9,6 +10,7 @@ from calcarine.data.responses import read_responses
 from calcarine.data.scores import read_scores
 from calcarine.encoders.pretrained import load_pretrained
 from calcarine.pipelines import embed, encode, evaluate, prepare, source
+from calcarine.pipelines.check import check_config
 from calcarine.pipelines.config import parse_config
 
 DELAYS = [0, 1.5, 3, 4.5, 6, 7.5, 9]
@@ -139,3 +141,12 @@ def test_gcv_and_unordered_delays_are_refused(tmp_path):
         encoder(delays_s=[2, 4], method="gcv")
     with pytest.raises((CalcarineError, ValidationError), match="must grow"):
         encoder(delays_s=[4, 2])
+
+
+def test_the_plan_counts_frames(tmp_path):
+    path = tmp_path / "film.yaml"
+    path.write_text(yaml.safe_dump(film(tmp_path / "out").model_dump(mode="json")))
+    problems, plan = check_config(path)
+    assert problems == []
+    assert "444 trials" in plan.makes[0]
+    assert "348 stimuli" in plan.makes[0]
