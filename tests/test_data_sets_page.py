@@ -11,7 +11,7 @@ from calcarine.pipelines.config import expand_variables, parse_config
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "data-sets.md"
 
 
-def test_every_release_has_a_valid_configuration():
+def test_every_release_and_films_have_a_valid_configuration():
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
     configs = [parse_config(expand_variables(yaml.safe_load(b)), "the page") for b in blocks]
-    assert {config.source.kind for config in configs} == set(READERS)
+    assert {config.source.kind for config in configs} == {*READERS, "bids"}

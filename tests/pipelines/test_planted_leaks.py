@@ -179,6 +179,9 @@ TESTED_ELSEWHERE = {
     "metric-read-upstream": (
         "tests/pipelines/test_workflow.py::test_nothing_upstream_depends_on_a_test_metric"
     ),
+    "film-cut-through-its-runs": (
+        "tests/pipelines/test_film.py::test_stretches_with_neighbours_on_both_sides_are_refused"
+    ),
     "picture-chosen-by-its-target": (
         "tests/pipelines/test_reconstruct.py::test_only_ceilings_know_the_truth"
     ),
