@@ -57,7 +57,8 @@ def integration_table(
     pandas.DataFrame
         One row a unit: `r_joint`; `gain_<rival>`, by how much r of the joint model is larger;
         `gain`, over the best rival; `p`, one-sided, that what is left does not go together, from
-        its bootstrap deviation; `q`, adjusted over candidates by Benjamini & Hochberg (1995); and
+        its bootstrap deviation; `q`, adjusted over candidates by Benjamini & Yekutieli
+        (2001, doi:10.1214/aos/1013699998), since units share noise and stimuli; and
         `integrates`, q ≤ `level` and every gain above 0. A unit whose responses are constant, or
         that is no candidate, has NaN and does not integrate.
 
@@ -81,7 +82,7 @@ def integration_table(
     p = _p_beyond(measured, joint if added is None else added, known, seed, n_draws)
     tested = np.isfinite(r_joint) & (True if candidates is None else candidates)
     q = np.full(len(p), np.nan)
-    q[tested] = false_discovery_control(p[tested]) if tested.any() else []
+    q[tested] = false_discovery_control(p[tested], method="by") if tested.any() else []
     return pd.DataFrame(
         {
             **table,

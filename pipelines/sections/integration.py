@@ -20,9 +20,9 @@ def integration(record: SubjectRecord) -> Section | None:
             Text(
                 f"{name}: {counted(n_found, record.unit_noun)} of {len(record.units):,} are "
                 f"predicted better by {section.joint} than by each of "
-                f"{', '.join(section.rivals)} (false discovery rate {section.level:g}). A unit "
-                "that another model of the same stimuli explains better does not count, however "
-                "well the joint model does."
+                f"{', '.join(section.rivals)} (false discovery rate {section.level:g}, "
+                "Benjamini & Yekutieli 2001). A unit that another model of the same stimuli "
+                "explains better does not count, however well the joint model does."
             )
         )
         cells = [
