@@ -51,9 +51,12 @@ def read_table(path: Path, what: str) -> pd.DataFrame:
             table = pd.read_csv(
                 io.StringIO(text), sep="\t", dtype="str", keep_default_na=False, index_col=False
             )
-        header = next(csv.reader(io.StringIO(text), delimiter="\t"))
+        # lines without anything are not rows
+        header = next(row for row in csv.reader(io.StringIO(text), delimiter="\t") if row)
     except (*_NO_TABLE, csv.Error, StopIteration) as error:
         raise _unreadable(path, what, error) from error
+    if len(header) != table.shape[1]:
+        raise _unreadable(path, what, f"its header has {len(header)} names")
     table.columns = [str(name).strip() for name in header]
     if len(table.columns) == 1 and any(mark in table.columns[0] for mark in ",;"):
         raise CalcarineError(

@@ -55,6 +55,8 @@ def answers(read, *arguments):
 @example(b"\xff\xfeo\0n\0")
 @example(b'onset\tduration\n"4\t2\n')
 @example(b"onset\tonset\n1\t2\n")
+@example(b"\n\x01")
+@example(b" \n\n1\t2\n")
 def test_any_bytes_are_a_table_or_an_error(tmp_path, content):
     path = tmp_path / "t.tsv"
     path.write_bytes(content)
