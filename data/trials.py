@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from calcarine.data.atomic import new_file
@@ -91,6 +92,11 @@ def read_trials(path: Path) -> pd.DataFrame:
     trials[text] = trials[text].fillna("n/a")
     check_trials(trials, str(path))
     return trials
+
+
+def runs_of(trials: pd.DataFrame) -> np.ndarray:
+    """Name the run of each trial, over all sessions, shape (n_trials,)."""
+    return (trials["session"].astype(str) + "/" + trials["run"].astype(str)).to_numpy(dtype=str)
 
 
 def trial_order_sha(trials: pd.DataFrame) -> str:

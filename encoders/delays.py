@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.trials import runs_of
 
 _LEAST_OF_A_STEP = 0.5
 
@@ -59,11 +60,6 @@ def delayed_features(
             there = (np.abs(onsets[found] - wanted) < near) & known[found]
             out[rows[there], :, column] = features[found[there]]
     return out.reshape(len(features), -1)
-
-
-def runs_of(trials: pd.DataFrame) -> np.ndarray:
-    """Name the run of each trial, over all sessions, shape (n_trials,)."""
-    return (trials["session"].astype(str) + "/" + trials["run"].astype(str)).to_numpy(dtype=str)
 
 
 def step_s(trials: pd.DataFrame) -> float:

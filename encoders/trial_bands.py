@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calcarine.data.errors import CalcarineError
+from calcarine.data.trials import runs_of
 
 
 def history_features(features: np.ndarray, trials: pd.DataFrame, n_back: int) -> np.ndarray:
@@ -36,7 +37,7 @@ def history_features(features: np.ndarray, trials: pd.DataFrame, n_back: int) ->
     if n_back < 1:
         raise CalcarineError(f"history of {n_back} trials; expected at least 1.")
     order = np.lexsort([trials["onset_s"].to_numpy(dtype=float)])
-    runs = (trials["session"].astype(str) + "/" + trials["run"].astype(str)).to_numpy()
+    runs = runs_of(trials)
     width = features.shape[1]
     out = np.zeros((len(trials), n_back * width), dtype=np.float32)
     known = np.isfinite(features).all(axis=1)

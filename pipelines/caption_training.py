@@ -11,6 +11,7 @@ from calcarine.data.errors import CalcarineError
 from calcarine.data.splits import folds
 from calcarine.data.stimuli import read_stimuli
 from calcarine.data.stored_rows import take_rows
+from calcarine.data.trials import runs_of
 from calcarine.decoders.selectivity.borne_out import Evidence
 from calcarine.decoders.selectivity.measured_words import MeasuredWords, measured_words
 from calcarine.decoders.selectivity.terms import Terms, shares_of
@@ -108,14 +109,13 @@ def training_trials(
     trials = data.trials.iloc[rows]
     sessions = None if data.sessions is None else data.sessions[rows]
     responses = encoder.standardizer_.transform(take_rows(data.values, rows), sessions)
-    blocks = trials["session"].astype(str)
-    if section.resample == "run":
-        blocks = blocks + "/" + trials["run"].astype(str)
+    by_run = section.resample == "run"
+    blocks = runs_of(trials) if by_run else trials["session"].to_numpy(dtype=str)
     stimuli = trials["stimulus_id"].to_numpy(dtype=str)
     return TrainingTrials(
         data.features[rows].reshape(len(rows), -1),
         responses_at(responses, len(encoder.units), sample),
-        blocks.to_numpy(dtype=str),
+        blocks,
         stimuli,
         {} if section.borne_out is None else captions_of(config, np.unique(stimuli), written),
     )

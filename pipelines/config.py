@@ -113,6 +113,19 @@ class Config(Section):
         return {"modality": "fmri", **value} if is_silent else value
 
     @model_validator(mode="after")
+    def _delays_need_a_film(self) -> Self:
+        delayed = [name for name, section in self.encode.items() if section.at_delays_s]
+        recording = self.recording
+        follows = isinstance(recording, FmriRecording) and recording.gives_volumes
+        if delayed and not follows:
+            raise ValueError(
+                f"encode.{delayed[0]}.delays_s: delays need responses that follow one another, one "
+                "a volume; write `recording.responses: {kind: block, average: false, standardize: "
+                "run, high_pass_hz: 0.01}`, or leave delays_s out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_exist(self) -> Self:
         known = list(self.embeddings)
         wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}

@@ -180,6 +180,11 @@ class FmriRecording(Section):
         return "func"
 
     @property
+    def gives_volumes(self) -> bool:
+        """Whether responses are single volumes, which follow one another."""
+        return isinstance(self.responses, BlockResponses) and not self.responses.average
+
+    @property
     def preprocessing(self) -> str:
         """How responses were made, for model cards."""
         return self.responses.model_dump_json()

@@ -11,7 +11,8 @@ from calcarine.data.embeddings import Embeddings
 from calcarine.data.errors import CalcarineError
 from calcarine.data.responses import Responses
 from calcarine.data.stored_rows import take_rows
-from calcarine.encoders.delays import delayed_features, runs_of, step_s
+from calcarine.data.trials import runs_of
+from calcarine.encoders.delays import delayed_features, step_s
 from calcarine.encoders.encoding_trials import EncodingTrials
 from calcarine.encoders.trial_bands import behaviour_features, history_features
 from calcarine.pipelines.config import Encoder as EncoderSection

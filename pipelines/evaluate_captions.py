@@ -36,7 +36,7 @@ from calcarine.pipelines.evaluate_trial_captions import trial_caption_scores
 from calcarine.pipelines.parcels import parcel_column
 from calcarine.pipelines.phantom_captions import planted_caption_scores
 from calcarine.pipelines.phantom_truth import planted_truth
-from calcarine.pipelines.planted_families import mixed_caption_scores, planted_strengths
+from calcarine.pipelines.planted_families import planted_strengths
 
 # control captions: their column, by the name that a row of metrics.tsv has
 CONTROLS = {
@@ -91,13 +91,10 @@ def _planted(
     truth = read_truth(config.bids, subject)
     planted = planted_truth(units, truth.assign(row=np.arange(len(truth))))
     single = table[table["kind"] == "unit"].reset_index(drop=True)
-    n_draws = config.evaluate.n_bootstrap
-    rows = planted_caption_scores(single, planted, template, seed, n_draws)
     strengths = planted_strengths(config, subject, planted["row"].to_numpy(dtype=int))
-    unreliable = single["reason"].str.startswith(("reliability", "no word"))
-    own = (planted["tuned_to"] == "mixed").to_numpy() & ~unreliable.to_numpy()
-    mixed = replace(template, target="reliable-planted-mixed")
-    return rows + mixed_caption_scores(single["text"], own, strengths, mixed, seed, n_draws)
+    return planted_caption_scores(
+        single, planted, strengths, template, seed, config.evaluate.n_bootstrap
+    )
 
 
 def _corpus(config: Config, subject: str, section: CaptionSection, captions: Captions) -> list[str]:

@@ -20,7 +20,6 @@ from calcarine.data.stimuli import read_stimuli
 from calcarine.data.trials import read_trials
 from calcarine.pipelines.config import Config
 
-_NUMBERS = ("x", "y", "size", "count")
 _ALPHAS = np.logspace(-1, 5, 13)
 Reader = Callable[[np.ndarray], np.ndarray]
 
@@ -128,7 +127,7 @@ def _reader(
     def of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shown = pd.Series(sorted(set(trials["stimulus_id"].iloc[rows])))
         own = table.loc[shown]
-        codes = factor_codes(own.assign(**{n: own[n].astype(float) for n in _NUMBERS}))
+        codes = factor_codes(own)
         names = factor_code_names()
         goal = a.weight * codes[:, names.index(a.code)] - b.weight * codes[:, names.index(b.code)]
         return np.asarray(embedded.flat[embedded.rows(shown)], dtype=np.float64), goal

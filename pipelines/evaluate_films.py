@@ -80,9 +80,8 @@ def planted_kernels(truth: pd.DataFrame, delays_s: np.ndarray, duration_s: float
     out = np.empty((len(truth), len(delays_s)))
     shapes = truth.reset_index(drop=True).groupby(["hrf_peak_s", "hrf_width_s"]).indices
     for (peak, width), rows in shapes.items():
-        course = trial_regressors(np.zeros(1), duration_s, delays_s, float(peak), float(width))[
-            :, 0
-        ]
+        regressors = trial_regressors(np.zeros(1), duration_s, delays_s, float(peak), float(width))
+        course = regressors[:, 0]
         out[rows] = course / np.linalg.norm(course)
     return out
 

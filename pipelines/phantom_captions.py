@@ -11,6 +11,7 @@ from calcarine.data.phantom.scene_captions import word_families
 from calcarine.data.scores import Score, share_interval
 from calcarine.data.seeds import derive_seed
 from calcarine.decoders.caption_metrics import says_any
+from calcarine.pipelines.planted_families import FAMILIES
 
 PROTOCOL = "phantom"
 Families = dict[str, dict[str, list[str]]]
@@ -32,7 +33,12 @@ def named_values(text: str, families: Families) -> dict[str, set[str]]:
 
 
 def planted_caption_scores(
-    table: pd.DataFrame, truth: pd.DataFrame, template: Score, seed: int, n_draws: int
+    table: pd.DataFrame,
+    truth: pd.DataFrame,
+    strengths: np.ndarray,
+    template: Score,
+    seed: int,
+    n_draws: int,
 ) -> list[Score]:
     """Compare captions of single units with their planted tuning.
 
@@ -42,6 +48,9 @@ def planted_caption_scores(
         Validated captions of single units, in the order of `truth`.
     truth
         One row a unit: `tuned_to` and `preferred`.
+    strengths
+        How far each family of factors moves each unit, shape (n_units, n_families), see
+        `family_strengths`.
     template
         Row to fill.
     seed, n_draws
@@ -52,7 +61,8 @@ def planted_caption_scores(
     list of Score
         Units of a kind of tuning, `reliable-…` (agreement above the threshold) or `shown-…`
         (findings): shares that name the planted category or colour, a false category, a colour
-        beside the category, a place or a size or number, words of two families or more; and
+        beside the category, a place or a size or number, words of two families or more, of mixed
+        units words of the family that moves them most, second most, and of both; and
         `planted-untuned`, the share withheld.
     """
     if len(table) != len(truth):
@@ -72,6 +82,9 @@ def planted_caption_scores(
     def is_false(own: dict[str, set[str]], planted: str) -> bool:
         return bool(own["category"] - {planted})
 
+    named = np.array([[bool(own[family]) for family in FAMILIES] for own in said])
+    order, every = np.argsort(-strengths, axis=1, kind="stable"), np.arange(len(said))
+    strongest, second = (named[every, order[:, k]].astype(float) for k in (0, 1))
     questions = {
         "category_named": ("category", of(lambda s, p: p in s["category"])),
         "false_category": ("category", of(is_false)),
@@ -87,6 +100,9 @@ def planted_caption_scores(
             "mixed",
             of(lambda s, p: bool(s["category"]) and bool(s["colour"])),
         ),
+        "strongest_family_named": ("mixed", strongest),
+        "second_family_named": ("mixed", second),
+        "two_strongest_families_named": ("mixed", strongest * second),
         "shared_category_named": ("paired", of(lambda s, p: p in s["category"])),
         "category_and_colour_or_place_named": (
             "paired",

@@ -1,19 +1,13 @@
-"""Which families of factors a voxel is planted for most, and whether its caption names them."""
-
-from dataclasses import replace
+"""Which families of factors a voxel is planted for most."""
 
 import numpy as np
 import pandas as pd
 
-from calcarine.data.phantom.scene_captions import word_families
 from calcarine.data.phantom.scenes import BACKGROUNDS, CATEGORIES, COLOURS
 from calcarine.data.phantom.truth import read_weights
 from calcarine.data.phantom.tuning import factor_code_names, factor_codes
-from calcarine.data.scores import Score, share_interval
-from calcarine.data.seeds import derive_seed
 from calcarine.data.stimuli import read_stimuli
 from calcarine.pipelines.config import Config
-from calcarine.pipelines.phantom_captions import named_values
 
 _WORDS = {"category": CATEGORIES, "colour": COLOURS, "background": BACKGROUNDS}
 _NUMBERS = {"place": ("x", "y"), "size": ("size",), "count": ("count",)}
@@ -31,9 +25,8 @@ def planted_strengths(config: Config, subject: str, rows: np.ndarray) -> np.ndar
         Row of each voxel in the planted truth, shape (n_voxels,).
     """
     stimuli = read_stimuli(config.stimuli)
-    numbers = {name: stimuli[name].astype(float) for name in ("x", "y", "size", "count")}
     weights = read_weights(config.bids, subject).iloc[rows]
-    return family_strengths(weights, factor_codes(stimuli.assign(**numbers)))
+    return family_strengths(weights, factor_codes(stimuli))
 
 
 def family_strengths(weights: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
@@ -60,55 +53,3 @@ def family_strengths(weights: pd.DataFrame, codes: np.ndarray) -> np.ndarray:
     for numbers in _NUMBERS.values():
         columns.append((weights[list(numbers)].abs() * spread[list(numbers)]).max(axis=1))
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
-
-
-def mixed_caption_scores(
-    texts: pd.Series,
-    own: np.ndarray,
-    strengths: np.ndarray,
-    template: Score,
-    seed: int,
-    n_draws: int,
-) -> list[Score]:
-    """Ask whether captions of voxels with several planted families name the strongest of them.
-
-    Parameters
-    ----------
-    texts
-        Captions, one a voxel.
-    own
-        Which voxels are asked about, bool, shape (n_voxels,).
-    strengths
-        From `family_strengths`.
-    template
-        Row to fill; its target is kept.
-    seed, n_draws
-        Of the intervals.
-
-    Returns
-    -------
-    list of Score
-        `strongest_family_named`, `second_family_named` and `two_strongest_families_named`: shares
-        of voxels whose caption has a word of that family.
-    """
-    families = word_families()
-    said = [named_values(text, families) for text in texts]
-    named = np.array([[bool(values[family]) for family in FAMILIES] for values in said])
-    order = np.argsort(-strengths, axis=1, kind="stable")
-    every = np.arange(len(order))
-    first, second = named[every, order[:, 0]], named[every, order[:, 1]]
-    asked = {
-        "strongest_family_named": first,
-        "second_family_named": second,
-        "two_strongest_families_named": first & second,
-    }
-    rows = []
-    for metric, hits in asked.items():
-        row = replace(template, metric=metric, protocol="phantom", n_items=int(own.sum()))
-        values = hits[own].astype(np.float64)
-        if not len(values):
-            rows.append(replace(row, note="not computed: there is no such unit"))
-            continue
-        low, high = share_interval(values, derive_seed(seed, row.target, metric), n_draws)
-        rows.append(replace(row, value=float(values.mean()), ci_low=low, ci_high=high))
-    return rows

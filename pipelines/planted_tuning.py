@@ -21,8 +21,6 @@ from calcarine.pipelines.phantom_truth import (
 HIGH_CEILING = 0.8
 """True ceiling (r) of the mean over repeats from which a voxel's tuning is compared."""
 
-_NUMBERS = ["x", "y", "size", "count"]
-
 
 def tuning_scores(
     predictions: Predictions,
@@ -85,7 +83,7 @@ def tuning_scores(
         note = f"not computed: no linear voxel has a true ceiling of {HIGH_CEILING:g}"
         return [*rows, replace(row, note=note)]
     shown = stimuli.set_index("stimulus_id").loc[chosen.items["stimulus_id"]]
-    codes = factor_codes(shown.assign(**{n: shown[n].astype(float) for n in _NUMBERS}))
+    codes = factor_codes(shown)
     own_weights = weights.to_numpy(dtype=float)[planted["row"].to_numpy(dtype=int)[high]]
     noiseless = codes @ own_weights[:, : codes.shape[1]].T
     return [*rows, _median(noiseless, predicted[:, high], row, draws)]

@@ -69,6 +69,11 @@ class Experiment:
     seed: int = 0
 
     @property
+    def n_frames(self) -> int:
+        """Pictures that a scene becomes: the frames of its shot, or one."""
+        return max(self.shot_frames, 1)
+
+    @property
     def duration_s(self) -> float:
         """How long a picture, or a frame, stays."""
         return self.tr_s if self.shot_frames else DURATION_SHARE * self.soa_s
@@ -134,9 +139,8 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
     scenes: list[Scene] = []
     pictures: dict[str, np.ndarray] = {}
     labels = []
-    n_frames = max(experiment.shot_frames, 1)
     for phase, combination, n_scenes in groups:
-        labels += [(phase, combination)] * n_scenes * n_frames
+        labels += [(phase, combination)] * n_scenes * experiment.n_frames
         scenes += _distinct_scenes(experiment, phase, combination, n_scenes, pictures)
     table = factor_table(scenes)
     width = max(4, len(str(len(scenes))))
@@ -149,7 +153,7 @@ def draw_scenes(experiment: Experiment) -> ShownScenes:
     table["phase"] = [phase for phase, _ in labels]
     table["combination"] = [combination for _, combination in labels]
     if experiment.shot_frames:
-        table["shot"] = np.arange(len(table)) // n_frames + 1
+        table["shot"] = np.arange(len(table)) // experiment.n_frames + 1
     return ShownScenes(table, np.stack(list(pictures.values())))
 
 
@@ -165,12 +169,12 @@ def _distinct_scenes(
     In a film all frames of a scene follow it.
     """
     chosen: list[Scene] = []
-    n_frames = max(experiment.shot_frames, 1)
+    n_frames = experiment.n_frames
     attempt = 0
     while len(chosen) < n_scenes * n_frames:
         own = derive_seed(experiment.seed, "phantom", phase, combination, str(attempt))
         for scene in sample_scenes(n_scenes - len(chosen) // n_frames, own, combination):
-            frames = [scene] if n_frames == 1 else shot(scene, n_frames)
+            frames = shot(scene, n_frames)
             drawn = {array_sha(p): p for p in map(render_scene, frames)}
             if len(drawn) == n_frames and not drawn.keys() & pictures.keys():
                 pictures |= drawn

@@ -80,7 +80,7 @@ def factor_codes(factors: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     factors
-        As `calcarine.data.phantom.scenes.factor_table` gives them.
+        As `calcarine.data.phantom.scenes.factor_table` gives them, or as text in a stimulus table.
 
     Returns
     -------
@@ -90,10 +90,10 @@ def factor_codes(factors: pd.DataFrame) -> np.ndarray:
     """
     numbers = np.stack(
         [
-            (factors["x"] - 0.5) / 0.15,
-            (factors["y"] - 0.5) / 0.17,
-            (factors["size"] - 0.38) / 0.06,
-            factors["count"] - 1.0,
+            (factors["x"].astype(float) - 0.5) / 0.15,
+            (factors["y"].astype(float) - 0.5) / 0.17,
+            (factors["size"].astype(float) - 0.38) / 0.06,
+            factors["count"].astype(float) - 1.0,
         ],
         axis=1,
     )

@@ -143,6 +143,13 @@ def test_gcv_and_unordered_delays_are_refused(tmp_path):
         encoder(delays_s=[4, 2])
 
 
+def test_delays_of_single_trials_are_refused(tmp_path):
+    """Betas at irregular onsets have no past that delays could reach."""
+    recording = {"modality": "fmri", "task": "scenes"}
+    with pytest.raises((CalcarineError, ValidationError), match="average: false"):
+        film(tmp_path, recording=recording)
+
+
 def test_the_plan_counts_frames(tmp_path):
     path = tmp_path / "film.yaml"
     path.write_text(yaml.safe_dump(film(tmp_path / "out").model_dump(mode="json")))

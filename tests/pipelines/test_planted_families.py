@@ -7,7 +7,8 @@ import pytest
 from calcarine.data.phantom.scenes import factor_table, sample_scenes
 from calcarine.data.phantom.tuning import factor_code_names, factor_codes
 from calcarine.data.scores import Score
-from calcarine.pipelines.planted_families import FAMILIES, family_strengths, mixed_caption_scores
+from calcarine.pipelines.phantom_captions import planted_caption_scores
+from calcarine.pipelines.planted_families import FAMILIES, family_strengths
 
 TEMPLATE = Score("01", "caption", "clip", "mixed", "", "calcarine", "test", 0, 1, np.nan)
 
@@ -37,16 +38,17 @@ def test_a_constant_on_all_words_of_a_family_is_nothing(codes):
     np.testing.assert_allclose(found, 0)
 
 
-def test_captions_are_asked_for_the_strongest_families(codes):
+def test_captions_of_mixed_units_are_asked_for_the_strongest_families(codes):
     weights = pd.concat([planted(red=2, face=1), planted(red=2, face=1), planted(face=2, red=1)])
-    texts = pd.Series(["a red face", "a red thing", "a red thing"])
-    own = np.array([True, True, True])
+    table = pd.DataFrame({"text": ["a red face", "a red thing", "a red thing"]})
+    table = table.assign(shown=[True, True, False], reason="")
+    truth = pd.DataFrame({"tuned_to": "mixed", "preferred": "n/a"}, index=range(3))
     strengths = family_strengths(weights, codes)
-    rows = {
-        row.metric: row for row in mixed_caption_scores(texts, own, strengths, TEMPLATE, 0, 200)
-    }
-    assert rows["strongest_family_named"].value == pytest.approx(2 / 3)
-    assert rows["second_family_named"].value == pytest.approx(2 / 3)
-    assert rows["two_strongest_families_named"].value == pytest.approx(1 / 3)
-    none = mixed_caption_scores(texts, ~own, strengths, TEMPLATE, 0, 200)
-    assert all(row.n_items == 0 and "no such unit" in row.note for row in none)
+    rows = planted_caption_scores(table, truth, strengths, TEMPLATE, 0, 200)
+    found = {(row.target, row.metric): row for row in rows}
+    reliable, shown = "reliable-planted-mixed", "shown-planted-mixed"
+    assert found[reliable, "strongest_family_named"].value == pytest.approx(2 / 3)
+    assert found[reliable, "second_family_named"].value == pytest.approx(2 / 3)
+    assert found[reliable, "two_strongest_families_named"].value == pytest.approx(1 / 3)
+    assert found[shown, "strongest_family_named"].value == 1.0
+    assert found[shown, "second_family_named"].value == 0.5
