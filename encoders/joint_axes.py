@@ -1,4 +1,4 @@
-"""Products of a picture's axes and of what a caption adds: what neither embedding says alone."""
+"""Products of two embeddings' axes: of what both say, and of what only the two together say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,38 +6,42 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.folds import grouped_folds
 from calcarine.encoders.ridge.solver import solve_ridge
+
+_TOLD = 0.05
+_N_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class JointAxes:
-    """Principal axes of a picture's embedding and of what captions say beyond it.
+    """Axes of a picture's embedding, and those of captions by whether pictures tell them.
 
-    Most of what a caption says the picture says too. Its principal axes are therefore those of what
-    is left when the captions' embedding has been predicted from the pictures' and from products of
-    the pictures' own axes: how something is said, what is guessed, what is left out. All of it is
-    fitted on training trials.
+    Most of what a caption says the picture shows too: its content. The rest is how it is said, what
+    is guessed, what is left out. Directions of the captions' embedding are therefore ordered by how
+    well pictures predict them on training trials that the prediction was not fitted on, linearly
+    and by products of the pictures' own axes: *told* are those of which they predict 5 % or more,
+    *added* are the principal axes of what is left without these. All of it is fitted on training
+    trials, without responses.
 
     Attributes
     ----------
     means
-        Mean of the features, float32, shape (n_features,), both embeddings end to end.
-    told
-        Weights that predict the second embedding from the first, and from the products of its
-        axes with each other where there are `square_means`, float32, shape (n_first [+ n_squares],
-        n_second).
-    axes
-        One a band, float32, shape (n_features_of_band, n_axes): a score on it has variance 1 over
-        the training trials.
+        Mean of the features, float32, shape (n_features,); both embeddings end to end.
+    seen
+        Principal axes of the first embedding, float32, shape (n_first, n_seen).
+    told, added
+        Axes of the second, float32, shape (n_second, n_told) and (n_second, n_added). A score on
+        any axis has variance 1 over the training trials.
     square_means
-        Means of the products of the first embedding's axes with each other, shape (n_squares,);
-        None in encoders of before these were a band.
+        Means of products within `seen` and within `told`, float32, shape (n_squares,).
     """
 
     means: np.ndarray
+    seen: np.ndarray
     told: np.ndarray
-    axes: tuple[np.ndarray, np.ndarray]
-    square_means: np.ndarray | None = None
+    added: np.ndarray
+    square_means: np.ndarray
 
     @classmethod
     def fit(
@@ -56,10 +60,9 @@ class JointAxes:
         sizes
             Number of features of each.
         n_axes
-            Axes of each; fewer where an embedding has fewer.
+            Largest numbers of axes: seen, told, added.
         groups
-            What must not straddle the folds in which the penalty of the prediction is chosen,
-            shape (n_trials,).
+            What must not straddle the folds of the prediction, shape (n_trials,).
 
         Raises
         ------
@@ -73,13 +76,16 @@ class JointAxes:
             )
         means = features.mean(axis=0, dtype=np.float64)
         first, second = np.split(features - means, [sizes[0]], axis=1)
-        own = _axes(first, n_axes[0])
-        squares = _squares(first @ own)
-        square_means = squares.mean(axis=0)
-        tell = np.concatenate([first, squares - square_means], axis=1)
-        told = solve_ridge(tell.astype(np.float32), second.astype(np.float32), groups).coef
-        axes = own, _axes(second - tell @ told, n_axes[1])
-        return cls(means.astype(np.float32), told, axes, square_means.astype(np.float32))
+        seen = _principal(first, n_axes[0])
+        tell = np.concatenate([first, _squares(first @ seen)], axis=1)
+        told = _told(second, tell, n_axes[1], groups)
+        scores = second @ told
+        left = second - scores @ (scores.T @ second / len(second))
+        added = _principal(left, n_axes[2], float(np.linalg.norm(second)))
+        added -= told @ (scores.T @ (second @ added)) / len(second)
+        squares = np.concatenate([_squares(first @ seen), _squares(scores)], axis=1)
+        arrays = means, seen, told, added, squares.mean(axis=0)
+        return cls(*(a.astype(np.float32) for a in arrays))
 
     def extend(self, features: np.ndarray, with_products: bool = True) -> np.ndarray:
         """Append products of scores: float32, shape (n_items, n_features + n_squares + n_products).
@@ -89,28 +95,27 @@ class JointAxes:
         features
             Two embeddings end to end, shape (n_items, n_features).
         with_products
-            Whether to append products of both embeddings' scores to those of the first's own.
+            Whether to append products of what is seen and what is added to those within what is
+            seen and within what is told.
         """
-        first, second = np.split(features - self.means, [len(self.axes[0])], axis=1)
-        seen = first @ self.axes[0]
-        parts, tell = [features], first
-        if self.square_means is not None:
-            squares = _squares(seen) - self.square_means
-            parts, tell = [features, squares], np.concatenate([first, squares], axis=1)
+        first, second = np.split(features - self.means, [len(self.seen)], axis=1)
+        seen = first @ self.seen
+        squares = np.concatenate([_squares(seen), _squares(second @ self.told)], axis=1)
+        parts = [features, squares - self.square_means]
         if with_products:
-            added = (second - tell @ self.told) @ self.axes[1]
+            added = second @ self.added
             parts.append((seen[:, :, None] * added[:, None, :]).reshape(len(features), -1))
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     @property
     def n_squares(self) -> int:
-        """Number of products of the first embedding's axes with each other."""
-        return 0 if self.square_means is None else len(self.square_means)
+        """Number of products within either embedding."""
+        return len(self.square_means)
 
     @property
     def n_products(self) -> int:
         """Number of products of both embeddings' axes."""
-        return int(self.axes[0].shape[1] * self.axes[1].shape[1])
+        return int(self.seen.shape[1] * self.added.shape[1])
 
 
 def _squares(scores: np.ndarray) -> np.ndarray:
@@ -119,8 +124,35 @@ def _squares(scores: np.ndarray) -> np.ndarray:
     return np.asarray(scores[:, one] * scores[:, other])
 
 
-def _axes(centred: np.ndarray, n_axes: int) -> np.ndarray:
+def _principal(centred: np.ndarray, n_axes: int, size: float | None = None) -> np.ndarray:
+    """Find principal axes that are more than rounding beside `size`, by default their own."""
     _, spread, directions = np.linalg.svd(centred, full_matrices=False)
-    n_kept = min(n_axes, int((spread > 1e-6 * spread.max(initial=0.0)).sum()))
+    least = 1e-6 * (spread.max(initial=0.0) if size is None else size)
+    n_kept = min(n_axes, int((spread > least).sum()))
     scale = np.sqrt(len(centred)) / spread[:n_kept]
-    return (directions[:n_kept].T * scale).astype(np.float32)
+    return np.asarray(directions[:n_kept].T * scale)
+
+
+def _told(
+    second: np.ndarray, tell: np.ndarray, n_axes: int, groups: np.ndarray | None
+) -> np.ndarray:
+    """Find the axes that are predicted best, and at all, on trials that were left out.
+
+    No more principal axes are looked at than a tenth of the trials.
+    """
+    whole = _principal(second, len(second) // 10)
+    scores = second @ whole
+    predicted = np.empty_like(scores)
+    of_fold = grouped_folds(len(second), groups, _N_FOLDS)
+    for fold in range(_N_FOLDS):
+        fit, left_out = of_fold != fold, of_fold == fold
+        ridge = solve_ridge(
+            tell[fit].astype(np.float32),
+            scores[fit].astype(np.float32),
+            None if groups is None else groups[fit],
+        )
+        predicted[left_out] = tell[left_out] @ ridge.coef + ridge.intercept
+    shared = predicted.T @ scores / len(scores)
+    share, directions = np.linalg.eigh((shared + shared.T) / 2)
+    best = np.argsort(-share)[:n_axes]
+    return whole @ directions[:, best[share[best] >= _TOLD]]

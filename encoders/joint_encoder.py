@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from calcarine.data.errors import CalcarineError
 from calcarine.data.model_folder import add_to_config, read_model
 from calcarine.encoders.banded_encoder import BandedEncoder
 from calcarine.encoders.joint_axes import JointAxes
@@ -21,10 +22,10 @@ SQUARES = "squares"
 class JointEncoder(InSpace):
     """Predict by banded ridge on two embeddings and the products of their axes (`JointAxes`).
 
-    Products of the picture's own axes are a third band (`squares`), products of picture and caption
-    a fourth (`joint`), so that a unit that needs none of them gives them no share. Without the
-    fourth it is the rival that knows as much of curves and of either modality, and nothing of both
-    at once.
+    Products within the picture's axes and within the captions' content are a third band
+    (`squares`), products of the picture and what captions say beyond it a fourth (`joint`), so that
+    a unit that needs none of them gives them no share. Without the fourth it is the rival that
+    knows as much of curves and of either modality, and nothing of both at once.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class JointEncoder(InSpace):
     units
         Units table, one row a unit.
     n_axes
-        Principal axes of the first embedding, and of what the second says beyond it.
+        Largest numbers of axes: of the first embedding, of what the second says that the first
+        tells, and of the rest of the second.
     n_folds, settings
         See `BandedEncoder`.
     with_products
@@ -44,7 +46,7 @@ class JointEncoder(InSpace):
     Attributes
     ----------
     axes_
-        Principal axes of the training trials.
+        Axes of the training trials.
     banded_
         The fitted banded encoder on bands, products last.
     standardizer_
@@ -56,7 +58,7 @@ class JointEncoder(InSpace):
         bands: Sequence[tuple[str, int]],
         embeddings: Sequence[dict[str, Any]],
         units: pd.DataFrame,
-        n_axes: tuple[int, int] = (16, 16),
+        n_axes: tuple[int, int, int] = (16, 32, 16),
         n_folds: int | None = 5,
         settings: BandedSettings | None = None,
         with_products: bool = True,
@@ -84,6 +86,12 @@ class JointEncoder(InSpace):
         """Fit axes and weights on training trials; see `BandedEncoder.fit`."""
         sizes = [size for _, size in self.bands]
         self.axes_ = JointAxes.fit(features, sizes, self.n_axes, groups)
+        if self.with_products and not self.axes_.n_products:
+            (picture, _), (caption, _) = self.bands
+            raise CalcarineError(
+                f"{caption} says nothing that {picture} does not tell, so that there is no product "
+                "of both; take captions that add something, or products: false."
+            )
         bands = [*self.bands, (SQUARES, self.axes_.n_squares)]
         if self.with_products:
             bands.append((JOINT, self.axes_.n_products))
@@ -107,11 +115,7 @@ class JointEncoder(InSpace):
 
     def save(self, folder: Path, card: dict[str, str]) -> None:
         """Write a model folder; see `BandedEncoder.save`."""
-        first, second = self.axes_.axes
-        tensors = {"axes.means": self.axes_.means, "axes.told": self.axes_.told}
-        tensors |= {"axes.first": first, "axes.second": second}
-        if self.axes_.square_means is not None:
-            tensors["axes.square_means"] = self.axes_.square_means
+        tensors = {f"axes.{name}": value for name, value in vars(self.axes_).items()}
         self.banded_.save(folder, card, tensors)
         add_to_config(
             folder, {"kind": KIND, "n_axes": list(self.n_axes), "with_products": self.with_products}
@@ -122,21 +126,18 @@ class JointEncoder(InSpace):
         """Read a model folder; see `BandedEncoder.load`."""
         config, tensors = read_model(folder, KIND)
         banded = BandedEncoder.load(folder, KIND)
-        seen, added = config["n_axes"]
         encoder = cls(
             banded.bands[:2],
             banded.embeddings,
             banded.units,
-            (seen, added),
+            tuple(config["n_axes"]),
             banded.n_folds,
             banded.settings,
-            config.get("with_products", True),
+            config["with_products"],
         )
-        axes = (tensors["axes.first"], tensors["axes.second"])
-        # older folders take captions as a whole, not what they add to pictures
-        told = tensors.get("axes.told", np.zeros((len(axes[0]), len(axes[1])), dtype=np.float32))
+        prefix = "axes."
         encoder.axes_ = JointAxes(
-            tensors["axes.means"], told, axes, tensors.get("axes.square_means")
+            **{n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         )
         encoder._take(banded)
         return encoder

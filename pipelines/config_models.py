@@ -145,19 +145,25 @@ class BandedEncoderSection(DelayedEncoderSection):
 
 
 class JointEncoderSection(EncoderSection):
-    """Banded ridge on a picture's and a caption's embedding and products of their axes."""
+    """Banded ridge on a picture's and a caption's embedding and products of their axes.
+
+    What captions say is split in two: content, which pictures tell, and the rest.
+    """
 
     kind: Literal["joint"] = "joint"
     picture: Name = Field(description="Embedding of the picture")
     caption: Name = Field(description="Embedding of the captions")
     n_axes: int = Field(16, ge=1, description="Principal axes of the picture's embedding")
+    n_content_axes: int = Field(
+        32, ge=0, description="Axes of the captions that pictures tell, at most"
+    )
     n_caption_axes: int = Field(
-        16, ge=1, description="Principal axes of what captions say beyond the picture"
+        16, ge=1, description="Principal axes of what captions say and pictures do not tell"
     )
     products: bool = Field(
         True,
-        description="Multiply picture and caption; without it, the rival that has all else: both "
-        "embeddings and products of the picture's own axes",
+        description="Multiply pictures and what they do not tell; without it, the rival that has "
+        "all else: both embeddings, and products within the picture's axes and within content",
     )
     n_folds: int | None = Field(
         5, ge=2, description="Folds of the search; null: leave one group out"

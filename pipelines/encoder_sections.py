@@ -54,7 +54,7 @@ def _joint(section: JointEncoderSection, task: EncodingTask) -> FittedEncoder:
         n_candidates=section.n_candidates, n_refinements=section.n_refinements, seed=task.seed
     )
     bands = list(zip(section.reads, trials.sizes, strict=True))
-    n_axes = section.n_axes, section.n_caption_axes
+    n_axes = section.n_axes, section.n_content_axes, section.n_caption_axes
     encoder = JointEncoder(
         bands, task.embeddings, task.units, n_axes, n_folds, settings, section.products
     )

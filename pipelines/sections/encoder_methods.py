@@ -62,10 +62,18 @@ def _trial_bands(section: BandedEncoderSection) -> str:
 
 def _joint_encoder(section: JointEncoderSection) -> str:
     return (
-        f"banded ridge regression [banded] from {section.picture}, {section.caption} and the "
-        f"products of the first {section.n_axes} principal axes of the former with the first "
-        f"{section.n_caption_axes} of what the latter says beyond it, found in training trials"
+        f"banded ridge regression [banded] from {section.picture}, {section.caption}, products "
+        f"within {section.n_axes} principal axes of the former and within up to "
+        f"{section.n_content_axes} axes of the latter that the former tells"
+        + _across(section)
+        + ", all found in training trials"
     )
+
+
+def _across(section: JointEncoderSection) -> str:
+    if not section.products:
+        return ""
+    return f", and products of the former with {section.n_caption_axes} axes of what is not told"
 
 
 def _roi_query_encoder(section: RoiQueryEncoderSection) -> str:
