@@ -58,18 +58,20 @@ def fresh(data: DecodingTrials, kind: str) -> ContrastiveNetwork:
 
 
 def clocks() -> np.ndarray:
-    """Read wall and processor seconds."""
+    """Read wall and processor seconds, once a GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def ours(data: DecodingTrials, args: argparse.Namespace) -> np.ndarray:
     """Time calcarine's loop, in steps a second of wall and of processor time."""
-    network = fresh(data, args.network)
+    network = fresh(data, args.network).to(args.device)
     loss = ContrastiveLoss("info-nce", 0.0, 0.75, 0.25)
     plan = TrainingPlan(args.n_epochs, args.batch_size, 1e-3, 0.1, args.n_epochs, seed=0)
     mean = np.zeros(data.targets.shape[1], dtype=np.float32)
     began = clocks()
-    objective = Objective(network, loss, {"01": data}, mean, 1.0, torch.device("cpu"))
+    objective = Objective(network, loss, {"01": data}, mean, 1.0, torch.device(args.device))
     train(network, objective.n_trials, objective.batch_loss, None, plan)
     n_steps = args.n_epochs * max(1, round(args.n_trials / args.batch_size))
     return n_steps / (clocks() - began)
@@ -105,7 +107,7 @@ def plain(
     data: DecodingTrials, args: argparse.Namespace, folder: Path, own_dropout: bool
 ) -> np.ndarray:
     """Time what one would write first, in steps a second of wall and of processor time."""
-    network = fresh(data, args.network).train()
+    network = fresh(data, args.network).to(args.device).train()
     if own_dropout:
         with_torch_dropout(network)
     began = clocks()
@@ -115,7 +117,8 @@ def plain(
         optimizer, 1e-3, total_steps=args.n_epochs * len(loader)
     )
     for _ in range(args.n_epochs):
-        for responses, targets in loader:
+        for batch in loader:
+            responses, targets = (values.to(args.device) for values in batch)
             projection, regression = network({"01": responses})
             contrast = info_nce(projection, targets, network.temperature)
             loss = 0.75 * contrast + 0.25 * mse(regression, targets)
@@ -137,11 +140,13 @@ def main() -> None:
     parser.add_argument("--n-epochs", type=int, default=3)
     parser.add_argument("--n-workers", type=int, default=0)
     parser.add_argument("--n-pairs", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="torch device of both")
     args = parser.parse_args()
     data = planted(args)
     print(
         f"{args.n_trials} trials, {args.n_channels} channels × {args.n_times} samples → "
-        f"{args.embed_dim} dimensions, batch {args.batch_size}, {torch.get_num_threads()} threads\n"
+        f"{args.embed_dim} dimensions, batch {args.batch_size}, {args.device}, "
+        f"{torch.get_num_threads()} threads\n"
     )
     print("| network | clock | calcarine, steps/s | plain loop | ratio | torch's dropout | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

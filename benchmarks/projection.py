@@ -34,13 +34,13 @@ def write_shards(folder: Path, n_entries: int, embed_dim: int, n_shards: int = 4
 
 
 def four_at_a_time(
-    weights: np.ndarray, shards: list[np.ndarray], n_top: int
+    weights: np.ndarray, shards: list[np.ndarray], n_top: int, device: str
 ) -> tuple[np.ndarray, float]:
     """Project as published: softmax over the whole bank for four voxels, then the next four."""
-    bank = torch.cat([torch.from_numpy(np.array(s)) for s in shards])
+    bank = torch.cat([torch.from_numpy(np.array(s)) for s in shards]).to(device)
     norm = torch.linalg.vector_norm(bank, dim=1)
     unit = bank / norm[:, None]
-    given = torch.nn.functional.normalize(torch.from_numpy(weights), dim=1)
+    given = torch.nn.functional.normalize(torch.from_numpy(weights).to(device), dim=1)
     start = time.perf_counter()
     out = []
     for four in given.split(4):
@@ -48,7 +48,7 @@ def four_at_a_time(
         share = torch.softmax(cosine / TEMPERATURE, dim=1)
         torch.topk(cosine * norm, n_top, dim=1)
         direction = torch.nn.functional.normalize(share @ unit, dim=1)
-        out.append(direction * (share @ norm)[:, None])
+        out.append((direction * (share @ norm)[:, None]).cpu())
     return torch.cat(out).numpy(), time.perf_counter() - start
 
 
@@ -56,23 +56,26 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(n_units: int, n_entries: int, embed_dim: int, n_published: int, n_top: int) -> str:
+def measure(
+    n_units: int, n_entries: int, embed_dim: int, n_published: int, n_top: int, device: str
+) -> str:
     weights = np.random.default_rng(1).standard_normal((n_units, embed_dim), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         paths = write_shards(Path(folder), n_entries, embed_dim)
         shards = [np.load(p, mmap_mode="r") for p in paths]
-        project(weights[:8], [np.asarray(shards[0][:64])], n_top=n_top)  # libraries are loaded
+        few = [np.asarray(shards[0][:64])]
+        project(weights[:8], few, n_top=n_top, device=device)  # libraries are loaded
         before, start = peak_mb(), time.perf_counter()
-        ours = project(weights, shards, n_top=n_top)
+        ours = project(weights, shards, n_top=n_top, device=device)
         seconds, memory = time.perf_counter() - start, peak_mb() - before
-        published, theirs = four_at_a_time(weights[:n_published], shards, n_top)
+        published, theirs = four_at_a_time(weights[:n_published], shards, n_top, device)
         theirs *= n_units / n_published
     error = np.linalg.norm(ours.embedding[:n_published] - published, axis=1)
     error = (error / np.linalg.norm(published, axis=1)).max()
     return "\n".join(
         [
             f"{n_units} voxels, bank of {n_entries} × {embed_dim}, the {n_top} best of each, "
-            f"{torch.get_num_threads()} threads",
+            f"{device}, {torch.get_num_threads()} threads",
             "",
             "| | seconds | ratio | passes over the bank | peak memory MB |",
             "| --- | --- | --- | --- | --- |",
@@ -92,6 +95,7 @@ def main() -> None:
     parser.add_argument("--embed-dim", type=int, default=512)
     parser.add_argument("--n-published", type=int, default=100)
     parser.add_argument("--n-top", type=int, default=32)
+    parser.add_argument("--device", default="cpu", help="torch device of both")
     print(measure(**vars(parser.parse_args())))
 
 

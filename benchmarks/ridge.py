@@ -4,7 +4,8 @@
 
 Prints markdown tables. All contestants run in one process on the same data, one after the other,
 `--n-pairs` times; times are medians and ratios are medians of paired ratios. Every library may use
-as many threads as OMP_NUM_THREADS says.
+as many threads as OMP_NUM_THREADS says. With `--device cuda` calcarine, himalaya and the bare
+product compute there, from and to the computer's memory; scikit-learn stays on the processor.
 """
 
 import argparse
@@ -37,11 +38,15 @@ BRACKET = "calcarine, 5-fold, α around that of GCV"
 
 @dataclass(frozen=True)
 class Run:
-    """One run: wall and processor seconds, peak working memory (result included), result."""
+    """One run: wall and processor seconds, peak working memory (result included), result.
+
+    `device_mb` is the peak of what was allocated on a GPU, 0 without one.
+    """
 
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    device_mb: float
     result: Any
 
 
@@ -62,8 +67,10 @@ def planted(n_samples: int, n_features: int, n_targets: int) -> tuple[np.ndarray
     return x, y
 
 
-def himalaya(x: np.ndarray, y: np.ndarray, alphas: np.ndarray, folds: np.ndarray) -> Any:
-    backend = set_backend("torch")
+def himalaya(
+    x: np.ndarray, y: np.ndarray, alphas: np.ndarray, folds: np.ndarray, device: str | None
+) -> Any:
+    backend = set_backend("torch_cuda" if device else "torch")
     model = HimalayaRidgeCV(
         alphas=alphas,
         fit_intercept=True,
@@ -86,10 +93,14 @@ def run_once(work: Callable[[], Any]) -> Run:
     ctypes.CDLL(None).malloc_trim(0)  # or memory that was freed would be used unseen
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
     before = _memory_mb("VmRSS")
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     start, cpu_start = time.perf_counter(), time.process_time()
     result = work()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    return Run(seconds, cpu_seconds, _memory_mb("VmHWM") - before, result)
+    on_device = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
+    return Run(seconds, cpu_seconds, _memory_mb("VmHWM") - before, on_device, result)
 
 
 def side_by_side(contestants: dict[str, Callable[[], Any]], n_pairs: int) -> dict[str, list[Run]]:
@@ -103,8 +114,9 @@ def side_by_side(contestants: dict[str, Callable[[], Any]], n_pairs: int) -> dic
 def table(runs: dict[str, list[Run]], reference: str) -> str:
     """Write medians; the ratios are medians of paired ratios of wall and of processor time."""
     lines = [
-        f"| | seconds | ratio to {reference} | processor seconds | ratio | peak memory MB |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| | seconds | ratio to {reference} | processor seconds | ratio | peak memory MB "
+        "| on the GPU |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, own in runs.items():
         pairs = list(zip(own, runs[reference], strict=True))
@@ -113,7 +125,8 @@ def table(runs: dict[str, list[Run]], reference: str) -> str:
         lines.append(
             f"| {name} | {np.median([run.seconds for run in own]):.3f} | {wall:.2f} "
             f"| {np.median([run.cpu_seconds for run in own]):.3f} | {cpu:.2f} "
-            f"| {max(run.peak_mb for run in own):.0f} |"
+            f"| {max(run.peak_mb for run in own):.0f} "
+            f"| {max(run.device_mb for run in own):.0f} |"
         )
     return "\n".join(lines)
 
@@ -129,7 +142,7 @@ def kfold(args: argparse.Namespace) -> None:
         ),
     }
     if not args.without_himalaya:
-        contestants[HIMALAYA] = lambda: himalaya(x, y, alphas, folds)
+        contestants[HIMALAYA] = lambda: himalaya(x, y, alphas, folds, args.device)
     if not args.without_scikit_learn:
         contestants["scikit-learn RidgeCV, leave-one-out"] = lambda: ScikitRidgeCV(
             alphas, alpha_per_target=True
@@ -167,7 +180,7 @@ def _ratio(runs: list[Run], base: list[Run], what: str) -> str:
 def gcv(args: argparse.Namespace) -> None:
     x, y = planted(args.n_samples, args.n_features, args.gcv_targets)
     contestants: dict[str, Callable[[], Any]] = {
-        "bare product XᵀY": lambda: x.T @ y,
+        "bare product XᵀY": lambda: _product(x, y, args.device),
         "calcarine, GCV": lambda: solve_ridge(
             x, y, method="gcv", settings=_settings(args)
         ).cv_score.mean(),
@@ -177,8 +190,16 @@ def gcv(args: argparse.Namespace) -> None:
     print(table(found, "bare product XᵀY"))
 
 
+def _product(x: np.ndarray, y: np.ndarray, device: str | None) -> np.ndarray:
+    if device is None:
+        return np.asarray(x.T @ y)
+    there = [torch.from_numpy(values).to(device) for values in (x, y)]
+    return np.asarray((there[0].T @ there[1]).cpu())
+
+
 def flat_memory(args: argparse.Namespace) -> None:
-    print(f"\nWorking memory (weights not counted), {_sizes(args, None)}\n")
+    where = f" on {args.device}" if args.device else ""
+    print(f"\nWorking memory{where} (weights not counted), {_sizes(args, None)}\n")
     print(
         "| targets | method | seconds | measured MB | stated MB |\n| --- | --- | --- | --- | --- |"
     )
@@ -190,7 +211,7 @@ def flat_memory(args: argparse.Namespace) -> None:
                     x, y, method=m, search=s, settings=_settings(args)
                 )
             )
-            working = run.peak_mb - run.result.coef.nbytes / 2**20
+            working = run.device_mb or run.peak_mb - run.result.coef.nbytes / 2**20
             stated = run.result.working_bytes / 2**20
             print(f"| {n_targets} | {method} | {run.seconds:.2f} | {working:.0f} | {stated:.0f} |")
 
@@ -258,8 +279,9 @@ def _settings(args: argparse.Namespace) -> RidgeSettings:
 
 def _sizes(args: argparse.Namespace, n_targets: int | None) -> str:
     targets = "" if n_targets is None else f", {n_targets} targets"
+    where = args.device or "processor"
     return (
-        f"{args.n_samples} samples, {args.n_features} features{targets}, "
+        f"{args.n_samples} samples, {args.n_features} features{targets}, {where}, "
         f"{torch.get_num_threads()} threads, median of {args.n_pairs} paired runs"
     )
 

@@ -19,6 +19,7 @@ from calcarine.decoders.contrastive_network import ContrastiveNetwork, NetworkSh
 from calcarine.decoders.decoding_trials import DecodingTrials
 from calcarine.decoders.meeg.sensors import Sensors
 from calcarine.decoders.network_inputs import NetworkInput, network_input
+from calcarine.encoders.devices import default_device
 from calcarine.encoders.network_weights import fill_network, weight_arrays
 from calcarine.encoders.training import History, TrainingPlan, train
 
@@ -92,7 +93,7 @@ class ContrastiveDecoder:
         self.scale_ = max(float(centred.std(axis=0).mean()), 1e-6)
         self.length_ = float(np.linalg.norm(centred, axis=1).mean())
         self.inputs_ = {s: network_input(t.responses, t.sensors) for s, t in trials.items()}
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = default_device()
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(self.plan.seed, "weights"))
             network = ContrastiveNetwork(self.inputs_, targets.shape[1], self.shape)

@@ -12,6 +12,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from tqdm import tqdm
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.devices import default_device
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 SHIPPED = ("phantom-unclip",)
@@ -302,8 +303,8 @@ def load_generator(name: str, device: str | None = None) -> UnclipGenerator:
         There is no such pipeline, or it is not Stable-unCLIP.
     """
     source = generator_source(name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.float32 if device == "cpu" else torch.float16
+    place = torch.device(device or default_device())
+    dtype = torch.float32 if place.type == "cpu" else torch.float16
     try:
         pipeline = StableUnCLIPImg2ImgPipeline.from_pretrained(
             source, dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False
@@ -312,4 +313,4 @@ def load_generator(name: str, device: str | None = None) -> UnclipGenerator:
         raise CalcarineError(
             f"generator {name!r} cannot be loaded as diffusers.StableUnCLIPImg2ImgPipeline: {error}"
         ) from error
-    return UnclipGenerator(name, pipeline.to(device))
+    return UnclipGenerator(name, pipeline.to(place))

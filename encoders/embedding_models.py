@@ -12,6 +12,7 @@ from PIL import Image
 
 from calcarine.data.digests import text_sha
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.devices import default_device
 from calcarine.encoders.evaluation_transform import transform_text
 from calcarine.encoders.layer_output import as_tokens, layer_output, mean_token, pooled_token
 from calcarine.encoders.picture_network import PictureNetwork, weights_sha
@@ -277,7 +278,7 @@ def load_embedding_model(
     name: str,
     layer: str | None = None,
     pooling: Pooling = "pooled",
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
 ) -> EmbeddingModel:
     """Load a network that embeds pictures.
 
@@ -293,7 +294,7 @@ def load_embedding_model(
     pooling
         `pooled`, `tokens` or `mean`, see `EmbeddingModel`.
     device
-        For instance `cpu` or `cuda`.
+        For instance `cpu` or `cuda`; by default a GPU where there is one.
 
     Raises
     ------
@@ -318,4 +319,5 @@ def load_embedding_model(
         raise CalcarineError(f"{name!r} has no prefix; expected one of {forms}.")
     if prefix not in FAMILIES or not identifier:
         raise CalcarineError(f"there is no embedding model {name!r}; expected one of {forms}.")
-    return EmbeddingModel(name, FAMILIES[prefix].load(identifier), layer, pooling, device)
+    network = FAMILIES[prefix].load(identifier)
+    return EmbeddingModel(name, network, layer, pooling, device or default_device())

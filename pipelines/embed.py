@@ -55,14 +55,11 @@ def run(config: Config, name: str) -> None:
 
 def _by_model(config: Config, name: str, section: EmbeddingSection, stimuli: pd.DataFrame) -> None:
     # codes need no network, whose libraries take seconds to load
-    import torch
-
     from calcarine.encoders.embedding_models import load_embedding_model
     from calcarine.encoders.embedding_store import embed_stimuli
 
     assert section.input != "concepts"  # codes are made of those
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_embedding_model(section.model, section.layer, section.pooling, device)
+    model = load_embedding_model(section.model, section.layer, section.pooling)
     embed_stimuli(
         model,
         stimuli,

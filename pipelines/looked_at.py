@@ -54,6 +54,7 @@ def looked_at(
     for row, entries in chosen.items():
         paths = [bank.pictures / path for path in entries.values()]
         shown = torch.stack([model.transform(read_picture(path)) for path in paths])
+        shown = shown.to(model.device)
         weights = (sets.mixing[row] @ encoder.coef_.T)[None]
         found = relevance_maps(lambda batch: embed_places(model, batch), shown, weights, _SHIFTS)
         maps.append(found[0].astype(np.float16))

@@ -41,7 +41,7 @@ class Chain:
         Captions of the unit's pictures to the words that may become keywords (a language model);
         without it every term may.
     device
-        Where the projection runs.
+        Where the projection runs; by default a GPU where there is one.
     """
 
     n_top: int = 32
@@ -50,7 +50,7 @@ class Chain:
     mining: Mining = field(default_factory=Mining)
     composer: Composer = compose
     proposer: Proposer | None = None
-    device: str = "cpu"
+    device: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableUnCLIPIm
 
 from calcarine.data.errors import CalcarineError
 from calcarine.decoders.generator import generator_source
+from calcarine.encoders.devices import default_device
 
 Predict = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -172,11 +173,13 @@ def load_latent_diffusion(name: str, device: str | None = None) -> LatentDiffusi
         There is no such model, or it is of another kind.
     """
     source = generator_source(name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            source, use_safetensors=True, local_files_only=Path(source).is_dir()
+            source,
+            use_safetensors=True,
+            low_cpu_mem_usage=False,
+            local_files_only=Path(source).is_dir(),
         )
     except (OSError, ValueError, TypeError) as error:
         raise CalcarineError(f"the diffusion model {name!r} cannot be loaded: {error}") from error
-    return wrap_pipeline(name, pipeline.to(device))
+    return wrap_pipeline(name, pipeline.to(device or default_device()))

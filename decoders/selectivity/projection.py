@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.devices import default_device
 
 RankBy = Literal["response", "cosine"]
 TEMPERATURE = 1 / 150
@@ -63,7 +64,7 @@ def project(
     temperature: float = TEMPERATURE,
     n_top: int = 32,
     rank_by: RankBy = "response",
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     unit_block: int = UNIT_BLOCK,
     bank_block: int = BANK_BLOCK,
 ) -> Projection:
@@ -90,7 +91,7 @@ def project(
         fitted on embeddings as they are predicts, up to scale and intercept), or the largest
         cosine ŵ·u.
     device
-        For instance `cpu` or `cuda`.
+        For instance `cpu` or `cuda`; by default a GPU where there is one.
     unit_block, bank_block
         Units and bank entries at a time; they bound the memory and change no result.
 
@@ -112,7 +113,7 @@ def project(
     array([[0., 2., 0.]], dtype=float32)
     """
     _check(weights, temperature, n_top, rank_by)
-    place = torch.device(device)
+    place = torch.device(device or default_device())
     units = _Units(weights, n_top, place)
     n_entries = 0
     with torch.inference_mode():

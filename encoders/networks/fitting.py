@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from calcarine.encoders.devices import default_device
 from calcarine.encoders.training import Epoch, History, TrainingPlan, train
 
 _ITEMS_AT_A_TIME = 64
@@ -39,7 +40,7 @@ def fit_network(
     plan, checkpoint, key
         See `calcarine.encoders.training.train`.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     network.to(device)
     x, y = torch.from_numpy(rows).to(device), torch.from_numpy(targets).to(device)
     train_rows = torch.from_numpy(np.flatnonzero(~is_validation)).to(device)

@@ -203,9 +203,9 @@ def test_grey_and_transparent_pictures_are_read_as_rgb(tiny_clip_folder, picture
 
 def test_embedding_is_differentiable(tiny_clip_folder, pictures):
     model = load_embedding_model(f"local-dir:{tiny_clip_folder}")
-    batch = torch.stack([model.transform(p) for p in pictures[:2]]).double().float()
+    batch = torch.stack([model.transform(p) for p in pictures[:2]]).to(model.device)
     batch.requires_grad_(True)
-    direction = torch.linspace(-1, 1, 20)
+    direction = torch.linspace(-1, 1, 20, device=model.device)
     (model.embed_tensor(batch) @ direction).sum().backward()
     step = batch.grad / batch.grad.norm()
     with torch.no_grad():
