@@ -1,8 +1,8 @@
 """The few array operations of the solver, by numpy or by torch on a processor or a GPU.
 
-What has the size of features × features is float64 and stays with numpy; what grows with the number
-of targets is float32 and lives where `ArrayLibrary` puts it. Both libraries spell `@`, `*` and
-indexing alike, so that only the operations below differ.
+What has the size of features × features is float64, what grows with the number of targets float32.
+Both libraries spell `@`, `*`, indexing and `linalg.eigh` alike, so that only the operations below
+differ.
 """
 
 from dataclasses import dataclass
@@ -32,13 +32,42 @@ class ArrayLibrary:
 
     def put(self, values: Any) -> Array:
         """Hand an array to the library."""
-        if self.device is None:
+        if self.device is None or isinstance(values, self.xp.Tensor):
             return values
-        return self.xp.from_numpy(np.ascontiguousarray(values)).to(self.device)
+        if not values.flags.writeable or min(values.strides, default=0) < 0:
+            values = values.copy()  # torch shares memory with neither
+        return self.xp.from_numpy(values).to(self.device)  # gathers what is strided on all cores
 
     def get(self, values: Array) -> np.ndarray:
         """Take an array back."""
         return values if self.device is None else values.cpu().numpy()
+
+    def double(self, values: Any) -> Array:
+        """Hand over an array as float64."""
+        if self.device is None:
+            return np.asarray(values, dtype=np.float64)
+        return self.put(values).to(self.xp.float64)
+
+    def single(self, values: Array) -> Array:
+        """Round the library's own array to float32, in rows that follow each other."""
+        if self.device is None:
+            return np.ascontiguousarray(values, dtype=np.float32)
+        return values.to(self.xp.float32).contiguous()
+
+    def cholesky(self, matrix: Array) -> Array | None:
+        """Give the lower root of a float64 matrix; None where it is not positive definite."""
+        if self.device is None:
+            try:
+                return np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                return None
+        root, failed = self.xp.linalg.cholesky_ex(matrix)
+        return None if failed else root
+
+    def upper_root(self, matrix: Array) -> Array:
+        """Give the triangle R of a matrix = QR: RᵀR is its Gram matrix."""
+        found = self.xp.linalg.qr(matrix, mode="r")
+        return found if self.device is None else found[-1]
 
     def put_index(self, index: np.ndarray | slice) -> Any:
         """Hand over numbers of rows or columns."""
@@ -56,9 +85,17 @@ class ArrayLibrary:
         """Give the float32 product of two small matrices."""
         return self.put(np.float32(left)) @ self.put(np.float32(right))
 
+    def row_product(self, row: np.ndarray, matrix: Array) -> np.ndarray:
+        """Multiply a float64 row with a float32 matrix in float64: shape (n_columns,)."""
+        if self.device is None:
+            return np.asarray(row @ matrix)
+        return self.get(self.put(row) @ matrix.to(self.xp.float64))
+
     def column_products(self, left: Array, right: Array) -> np.ndarray:
         """Multiply the columns of two matrices with each other: shape (n_columns,), float64."""
-        return self.get(self.xp.einsum("mv,mv->v", left, right)).astype(np.float64)
+        if self.device is None:
+            return np.einsum("mv,mv->v", left, right).astype(np.float64)
+        return self.get((left * right).sum(0, dtype=self.xp.float64))
 
     def empty(self, shape: tuple[int, ...]) -> Array:
         """Give float32 room."""

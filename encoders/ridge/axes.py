@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calcarine.data.stored_rows import StoredRows, row_blocks
+from calcarine.encoders.ridge.arrays import NUMPY, ArrayLibrary
 
 _ROWS_AT_A_TIME = 4096
 _COLUMNS_AT_A_TIME = 8192
@@ -43,7 +44,9 @@ class PrincipalAxes:
     kept_share: float = 1.0
 
 
-def principal_axes(features: np.ndarray, max_axes: int | None = None) -> PrincipalAxes:
+def principal_axes(
+    features: np.ndarray, max_axes: int | None = None, library: ArrayLibrary = NUMPY
+) -> PrincipalAxes:
     """Find the principal axes of features.
 
     Parameters
@@ -53,19 +56,24 @@ def principal_axes(features: np.ndarray, max_axes: int | None = None) -> Princip
         decomposed, in float64.
     max_axes
         Keep the axes of largest variance; without it all along which anything varies.
+    library
+        What multiplies and decomposes where there are more samples than features.
     """
     n_samples, n_features = features.shape
     mean = _mean(features)
     if n_features > n_samples:
         return _wide(features, mean, max_axes)
-    gram = np.zeros((n_features, n_features))
+    put_mean, gram = library.double(mean), 0.0
     for rows in _slices(n_samples, _ROWS_AT_A_TIME):
-        centred = features[rows] - mean
+        centred = library.double(features[rows]) - put_mean
         gram += centred.T @ centred
-    variances, axes, share = _varying(*np.linalg.eigh(gram), max(features.shape), max_axes)
+    variances, axes = (library.get(part) for part in library.xp.linalg.eigh(gram))
+    variances, axes, share = _varying(variances, axes, max(features.shape), max_axes)
+    put_axes = library.double(axes)
     scores = np.empty((n_samples, len(variances)), dtype=np.float32)
     for rows in _slices(n_samples, _ROWS_AT_A_TIME):
-        scores[rows] = (features[rows] - mean) @ axes
+        turned = (library.double(features[rows]) - put_mean) @ put_axes
+        scores[rows] = library.get(library.single(turned))
     return PrincipalAxes(mean, axes.astype(np.float32), variances, scores, share)
 
 

@@ -125,7 +125,7 @@ def solve_chunk(plan: PenaltyPlan, statistics: BlockStatistics) -> ChunkSolution
     weights = cross / (
         put(np.float32(plan.variances))[:, None] + put(np.float32(penalties.alpha))[None]
     )
-    offset = y_mean - x_mean @ plan.library.get(weights)
+    offset = y_mean - plan.library.row_product(x_mean, weights)
     return ChunkSolution(weights, offset, penalties, statistics.sum_yy.sum(axis=0) > 0)
 
 

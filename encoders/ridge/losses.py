@@ -96,8 +96,10 @@ class KFoldLoss:
         return empty(tuple(train.shape)), empty((len(root), train.shape[1]))
 
     def _squares(self, root: Array, weights: Array, predicted: Array) -> np.ndarray:
-        # the lower triangle of the root is zero: strips of rows skip most of it
-        step = max(64, -(-root.shape[1] // 8))
+        # the lower triangle of the root is zero: strips of rows skip most of it, where a product
+        # costs more than to begin one
+        n_strips = 8 if self._library.device is None else 1
+        step = max(64, -(-root.shape[1] // n_strips))
         for start in range(0, len(root), step):
             rows = slice(start, start + step)
             self._library.xp.matmul(root[rows, start:], weights[start:], out=predicted[rows])

@@ -7,11 +7,13 @@ from typing import Literal
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.arrays import NUMPY, Array, ArrayLibrary
 
 NanTargets = Literal["refuse", "mask"]
 
 _ROWS_AT_A_TIME = 512
 _PANEL_BYTES = 96 * 2**20
+_SENT = ("int16", "int32", "float32", "float64")  # other types become float32 on the way to torch
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,15 @@ class Chunk:
     origin
         What was taken off, shape (n_targets,).
     values
-        Deviations, float32, shape (n_samples, n_targets); zero for constant and masked targets.
+        Deviations, float32, shape (n_samples, n_targets), where the solver's library keeps its
+        arrays; zero for constant and masked targets.
     masked
         Targets with values that are not finite, bool, shape (n_targets,).
     """
 
     targets: slice
     origin: np.ndarray
-    values: np.ndarray
+    values: Array
     masked: np.ndarray
 
 
@@ -86,7 +89,11 @@ def raw_chunks(responses: np.ndarray, chunk_size: int) -> Iterator[tuple[slice, 
 
 
 def read_chunk(
-    targets: slice, raw: np.ndarray, order: np.ndarray | None, nan_targets: NanTargets
+    targets: slice,
+    raw: np.ndarray,
+    order: np.ndarray | None,
+    nan_targets: NanTargets,
+    library: ArrayLibrary = NUMPY,
 ) -> Chunk:
     """Centre some targets; a constant target deviates nowhere.
 
@@ -100,12 +107,16 @@ def read_chunk(
         Rows in the order of the blocks; None where they stand in it.
     nan_targets
         `refuse` targets with values that are not finite, or `mask` them.
+    library
+        Where the values are wanted. A GPU gets them as they are stored and does the rest.
 
     Raises
     ------
     CalcarineError
         A value is not finite and that is to be refused.
     """
+    if library.device is not None:
+        return _read_there(targets, raw, order, nan_targets, library)
     ordered = raw if order is None else raw[order]
     dtype = np.result_type(raw.dtype, np.float32)
     sums = np.zeros(raw.shape[1])
@@ -122,6 +133,34 @@ def read_chunk(
     constant = constant[(values[:, constant] == values[0, constant]).all(axis=0)]
     origin[constant] += values[0, constant]
     values[:, constant] = 0.0
+    return Chunk(targets, origin, values, masked)
+
+
+def _read_there(
+    targets: slice,
+    raw: np.ndarray,
+    order: np.ndarray | None,
+    nan_targets: NanTargets,
+    library: ArrayLibrary,
+) -> Chunk:
+    values = library.put(raw if str(raw.dtype) in _SENT else raw.astype(np.float32))
+    if order is not None:
+        values = values[library.put(order)]
+    sums = library.get(values.sum(0, dtype=library.xp.float64))
+    masked = ~np.isfinite(sums)
+    if masked.any() and nan_targets != "mask":
+        _refuse_non_finite(raw, "responses", targets.start)
+    dtype = np.result_type(raw.dtype, np.float32)
+    origin = np.where(masked, 0.0, sums / len(raw)).astype(dtype)
+    values = (values - library.put(origin)).to(library.xp.float32)
+    if masked.any():
+        values[:, library.put(np.flatnonzero(masked))] = 0.0
+    ends = library.get(values[0] == values[-1])
+    some = library.put(np.flatnonzero(ends))
+    same = library.get((values[:, some] == values[0, some]).all(0))
+    constant = np.flatnonzero(ends)[same]
+    origin[constant] += library.get(values[0])[constant]
+    values[:, library.put(constant)] = 0.0
     return Chunk(targets, origin, values, masked)
 
 

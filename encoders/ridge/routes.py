@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.arrays import NUMPY, ArrayLibrary
 from calcarine.encoders.ridge.axes import PrincipalAxes, principal_axes, random_axes
 
 Route = Literal["auto", "primal", "dual", "pca", "random"]
@@ -111,7 +112,12 @@ def choose_route(costs: dict[str, float], route: Route) -> str:
 
 
 def route_axes(
-    features: np.ndarray, route: str, costs: dict[str, float], max_axes: int, seed: int = 0
+    features: np.ndarray,
+    route: str,
+    costs: dict[str, float],
+    max_axes: int,
+    seed: int = 0,
+    library: ArrayLibrary = NUMPY,
 ) -> tuple[PrincipalAxes, RouteChoice]:
     """Turn the features as a route does.
 
@@ -127,9 +133,11 @@ def route_axes(
         Axes of the reduced routes.
     seed
         Of random features.
+    library
+        See `principal_axes`.
     """
     if route == "random":
         axes = random_axes(features, min(max_axes, features.shape[1]), seed)
     else:
-        axes = principal_axes(features, max_axes if route == "pca" else None)
+        axes = principal_axes(features, max_axes if route == "pca" else None, library)
     return axes, RouteChoice(route, len(axes.variances), costs, axes.kept_share)

@@ -166,7 +166,7 @@ def solve_ridge(
     starts = range(0, responses.shape[1], problem.chunk_size)
 
     def solve(item: tuple[slice, np.ndarray]) -> None:
-        chunk = read_chunk(*item, problem.order, settings.nan_targets)
+        chunk = read_chunk(*item, problem.order, settings.nan_targets, problem.plan.library)
         _store(out, problem, chunk, _solve_read(problem, chunk), settings.scale)
 
     chunks = raw_chunks(responses, problem.chunk_size)
@@ -232,14 +232,15 @@ def _set_up(
         is_stored = isinstance(features, StoredRows)
         features = features.take(order) if is_stored else features[order]
         blocks = blocks[order]
-    axes, choice = route_axes(features, route, costs, settings.max_axes, settings.seed)
-    statistics = feature_statistics(axes.scores, blocks, with_gram=folds is not None)
-    bases = [] if folds is None else fold_bases(statistics, folds, n_threads)
+    axes, choice = route_axes(features, route, costs, settings.max_axes, settings.seed, library)
+    turned = library.put(axes.scores)
+    statistics = feature_statistics(turned, blocks, folds is not None, library)
+    bases = [] if folds is None else fold_bases(statistics, folds, n_threads, library)
     grid = alpha_grid(alphas, float(axes.variances.sum()) / n_features)
     plan = PenaltyPlan(axes.variances, bases, grid, alphas is None, search, library)
     statistics = replace(statistics, gram=np.zeros((n_blocks, 0, 0)))  # the bases hold it all
     return _Problem(
-        axes, library.put(axes.scores), library.put(axes.axes), order, blocks, statistics, plan,
+        axes, turned, library.put(axes.axes), order, blocks, statistics, plan,
         choice, chunk, working_set_bytes(sizes, chunk), min(n_threads, -(-n_targets // chunk)),
     )  # fmt: skip
 
@@ -258,7 +259,9 @@ def _solve_read(problem: _Problem, chunk: Chunk) -> ChunkSolution:
 def _store(
     out: SolutionArrays, problem: _Problem, chunk: Chunk, found: ChunkSolution, scale: float
 ) -> None:
-    coef = problem.plan.library.get(problem.turn_back @ found.weights)
-    intercept = chunk.origin + found.y_mean - problem.axes.mean @ coef
+    library = problem.plan.library
+    there = problem.turn_back @ found.weights
+    intercept = chunk.origin + found.y_mean - library.row_product(problem.axes.mean, there)
+    coef = library.get(there)
     out.store(chunk.targets, scale * coef if scale != 1 else coef, scale * intercept, found)
     out.mask(chunk.targets, chunk.masked)

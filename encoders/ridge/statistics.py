@@ -22,8 +22,8 @@ class FeatureMoments:
         Products of centred features, float64, shape (n_features, n_features).
     """
 
-    train_gram: np.ndarray
-    test_gram: np.ndarray
+    train_gram: Array
+    test_gram: Array
 
 
 @dataclass(frozen=True)
@@ -129,19 +129,23 @@ class BlockStatistics:
             xty=library.stack([turn @ self.xty[block] for block in range(self.n_blocks)]),
         )
 
-    def feature_moments(self, train: np.ndarray, test: np.ndarray) -> FeatureMoments:
+    def feature_moments(
+        self, train: np.ndarray, test: np.ndarray, library: ArrayLibrary = NUMPY
+    ) -> FeatureMoments:
         """Centre the features of training and test blocks by the mean of the training blocks.
 
         Parameters
         ----------
         train, test
             Which blocks are which, bool, shape (n_blocks,).
+        library
+            Where `gram` lives, and the moments will.
         """
-        n_train, n_test = self.n_samples[train].sum(), self.n_samples[test].sum()
-        mean = self.sum_x[train].sum(axis=0) / n_train
-        outer = np.outer(mean, mean)
+        n_train, n_test = (float(self.n_samples[own].sum()) for own in (train, test))
+        mean = library.double(self.sum_x[train].sum(axis=0) / n_train)
+        outer = mean[:, None] * mean[None]
         train_gram = _sum_of(self.gram, train) - n_train * outer
-        mixed = np.outer(self.sum_x[test].sum(axis=0), mean)
+        mixed = library.double(self.sum_x[test].sum(axis=0))[:, None] * mean[None]
         test_gram = _sum_of(self.gram, test) - mixed - mixed.T + n_test * outer
         return FeatureMoments(train_gram, test_gram)
 
@@ -180,9 +184,10 @@ class BlockStatistics:
         )
 
 
-def _sum_of(sums: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    out = np.zeros_like(sums[0])
-    for block in np.flatnonzero(blocks):
+def _sum_of(sums: Array, blocks: np.ndarray) -> Array:
+    first, *others = map(int, np.flatnonzero(blocks))
+    out = sums[first] + 0.0
+    for block in others:
         out += sums[block]
     return out
 

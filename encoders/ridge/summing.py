@@ -57,7 +57,10 @@ def block_statistics(
 
 
 def feature_statistics(
-    features: np.ndarray, blocks: np.ndarray, with_gram: bool = True
+    features: np.ndarray,
+    blocks: np.ndarray,
+    with_gram: bool = True,
+    library: ArrayLibrary = NUMPY,
 ) -> BlockStatistics:
     """Sum features over each block; the result has no targets yet.
 
@@ -69,6 +72,8 @@ def feature_statistics(
         Block of each sample, 0 … n_blocks − 1, shape (n_samples,).
     with_gram
         Multiply features with each other; without it `gram` is empty, for those who know it.
+    library
+        What multiplies; the sums are numpy's.
 
     Raises
     ------
@@ -88,10 +93,10 @@ def feature_statistics(
     gram = np.zeros((n_blocks, n_features, n_features) if with_gram else (n_blocks, 0, 0))
     for block, rows in enumerate(block_rows(blocks)):
         for part in _parts(rows, 4096):
-            values = np.asarray(features[part], dtype=np.float64)
-            sum_x[block] += values.sum(axis=0)
+            values = library.double(features[part])
+            sum_x[block] += library.get(values.sum(0))
             if with_gram:
-                gram[block] += values.T @ values
+                gram[block] += library.get(values.T @ values)
     none = np.zeros((n_blocks, 0))
     xty = np.zeros((n_blocks, n_features, 0), dtype=np.float32)
     return BlockStatistics(n_samples, sum_x, gram, none, none, xty)
@@ -100,7 +105,7 @@ def feature_statistics(
 def add_responses(
     statistics: BlockStatistics,
     features: Array,
-    responses: np.ndarray,
+    responses: Array,
     blocks: np.ndarray,
     library: ArrayLibrary = NUMPY,
 ) -> BlockStatistics:
@@ -113,7 +118,7 @@ def add_responses(
     features
         float32, shape (n_samples, n_features), where `library` keeps its arrays.
     responses
-        float32, shape (n_samples, n_targets).
+        float32, shape (n_samples, n_targets), from numpy or from `library`.
     blocks
         Block of each sample, shape (n_samples,).
     library
@@ -129,7 +134,12 @@ def add_responses(
     products = []
     for block, rows in enumerate(block_rows(blocks)):
         values = responses[rows]
-        products.append(features[rows].T @ library.put(values))
+        there = library.put(values)
+        products.append(features[rows].T @ there)
+        if library.device is not None:
+            sum_y[block] = library.get(there.sum(0, dtype=library.xp.float64))
+            sum_yy[block] = library.column_products(there, there)
+            continue
         # short float32 sums added in float64: one pass, and no drift over many samples
         for start in range(0, len(values), _ROWS_AT_A_TIME):
             part = values[start : start + _ROWS_AT_A_TIME]

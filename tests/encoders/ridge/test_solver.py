@@ -152,15 +152,77 @@ def test_torch_gives_the_same_as_numpy(rng):
     np.testing.assert_allclose(gcv.coef, solve_ridge(x, y, method="gcv").coef, atol=1e-4)
 
 
-@pytest.mark.gpu
-def test_cuda_gives_the_same_as_numpy(rng):
-    if not torch.cuda.is_available():
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("torch sees no CUDA device")
-    x, y = planted(rng, 300, 40, 500)
-    ours = solve_ridge(x, y)
-    found = solve_ridge(x, y, settings=RidgeSettings(device="cuda"))
-    assert np.isclose(found.alpha, ours.alpha).mean() >= 0.999
-    np.testing.assert_allclose(found.cv_score, ours.cv_score, atol=1e-5)
+    return request.param
+
+
+def assert_same(found, expected):
+    seen = ~expected.masked
+    np.testing.assert_array_equal(found.masked, expected.masked)
+    assert np.isclose(found.alpha, expected.alpha)[seen].mean() >= 0.999
+    np.testing.assert_allclose(found.cv_score, expected.cv_score, atol=1e-5)
+    np.testing.assert_allclose(
+        found.coef, expected.coef, atol=1e-4 * np.abs(expected.coef[:, seen]).max()
+    )
+    np.testing.assert_allclose(found.intercept, expected.intercept, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("method", "shape"), [("gcv", "tall"), *(("kfold", shape) for shape in SHAPES)]
+)
+def test_every_device_finds_what_numpy_finds(rng, device, method, shape):
+    x, y = planted(rng, *SHAPES[shape])
+    folds = {"groups": rng.integers(0, 19, len(x))} if method == "kfold" else {}
+    alphas = np.logspace(-4, 4, 20) * ((x - x.mean(axis=0)) ** 2).sum() / x.shape[1]
+    found, expected = (
+        solve_ridge(x, y, **folds, alphas=alphas, method=method, settings=RidgeSettings(device=d))
+        for d in (device, None)
+    )
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("stored", ["int16", "float32", "float64", "uint8"])
+def test_every_device_reads_responses_as_numpy_does(rng, device, stored):
+    x, y = planted(rng, 200, 15, 60)
+    counts = np.clip(np.round(100 + 20 * (y - y.mean(axis=0)) / y.std(axis=0)), 0, 255)
+    y = counts.astype(stored)
+    y[:, 7] = 113  # constant
+    y[[0, -1], 11] = 5  # ends alike, yet varies
+    if stored.startswith("float"):
+        y[3, 2], y[9, 40] = np.nan, np.inf
+    settings = {"chunk_size": 16, "nan_targets": "mask"}
+    groups = rng.permutation(np.repeat(np.arange(10), 20))  # rows out of the folds' order
+    found, expected = (
+        solve_ridge(x, y, groups, settings=RidgeSettings(**settings, device=d))
+        for d in (device, None)
+    )
+    assert expected.masked.sum() == (2 if stored.startswith("float") else 0)
+    assert (found.coef[:, 7] == 0).all()
+    assert found.intercept[7] == 113
+    assert_same(found, expected)
+
+
+def test_every_device_refuses_values_that_are_not_finite(rng, device):
+    x, y = planted(rng, 60, 9, 12)
+    y[3, 7] = np.nan
+    with pytest.raises(CalcarineError, match=r"\(3, 7\)"):
+        solve_ridge(x, y, settings=RidgeSettings(chunk_size=5, device=device))
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_every_device_takes_the_root_of_test_pictures(rng, device, repeats):
+    x, y = planted(rng, 120, 8, 30)
+    if repeats:
+        x[:40] = x[0]  # a fold that shows one picture again and again
+    groups = np.repeat(np.arange(3), 40)
+    found, expected = (
+        solve_ridge(x, y, groups, n_folds=3, settings=RidgeSettings(device=d))
+        for d in (device, None)
+    )
+    assert_same(found, expected)
 
 
 def test_masked_targets_are_nan_and_leave_the_others_alone(rng):
