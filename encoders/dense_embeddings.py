@@ -63,7 +63,7 @@ def embed_places(model: EmbeddingModel, batch: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        Shape (n, rows, columns, embed_dim).
+        Shape (n, rows, columns, embed_dim), on the model's device.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def embed_places(model: EmbeddingModel, batch: torch.Tensor) -> torch.Tensor:
     visual = getattr(model.network.module, "visual", None)
     for kind, embed in DENSE.items():
         if isinstance(visual, kind):
-            return embed(model, batch)
+            return embed(model, batch.to(model.device))
     raise CalcarineError(
         f"{model.name} has a picture tower of the kind {type(visual).__name__}; places can be "
         f"embedded by {[k.__name__ for k in DENSE]}."

@@ -146,7 +146,9 @@ class EmbeddingModel:
 
     def embed_transformed(self, pictures: Sequence[torch.Tensor]) -> np.ndarray:
         """Embed one batch of transformed pictures without gradients: float32."""
-        with torch.inference_mode():
+        # cuDNN would round to TF32 and choose its sums anew each run: stored rows are exact
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        with torch.inference_mode(), exact:
             batch = torch.stack(list(pictures)).to(self.device)
             return self.embed_tensor(batch).float().cpu().numpy()
 

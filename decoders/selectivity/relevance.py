@@ -57,7 +57,7 @@ def relevance_maps(
     counts = torch.zeros(height, width, device=pictures.device)
     with torch.inference_mode():
         for y, x in shifts:
-            places = functional.normalize(embed(_shifted(pictures, y, x)), dim=-1)
+            places = functional.normalize(embed(_shifted(pictures, y, x)).to(rows), dim=-1)
             grid = torch.einsum("nrcd,ud->unrc", places, rows)
             fine = functional.interpolate(
                 grid, size=(height, width), mode="bilinear", align_corners=False

@@ -82,7 +82,7 @@ def test_clip_tokens_are_what_its_own_pooling_takes(tiny_clip_folder, pictures):
     tokens = load_embedding_model(name, pooling="tokens")
     out = tokens.embed_pictures(pictures)
     assert out.shape == (5, 1 + 4 * 4, 24)
-    projection = tokens.network.module.visual.proj.numpy()
+    projection = tokens.network.module.visual.proj.cpu().numpy()
     pooled = load_embedding_model(name).embed_pictures(pictures)
     np.testing.assert_allclose(out[:, 0] @ projection, pooled, **CLOSE)
     mean = load_embedding_model(name, pooling="mean").embed_pictures(pictures)

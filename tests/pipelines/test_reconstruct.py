@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from fixtures.reconstruction_tree import N_TEST, N_TRAIN, SUBJECT, write_tree
 from PIL import Image
 
@@ -94,7 +95,8 @@ def test_paths_are_what_the_generator_makes_of_the_predictions(config, made, gen
 def test_ceiling_uses_the_true_embedding(config, made, generator):
     true = read_embeddings(config.layout.embedding("clip")).values[KNOWN]
     drawn = generator.generate(true, made.items["seed"].to_numpy(), Sampling(n_steps=2))
-    np.testing.assert_array_equal(made.of("ceiling"), drawn)
+    half_precision = 1 if torch.cuda.is_available() else 0  # rounds otherwise in other batches
+    np.testing.assert_allclose(np.int16(made.of("ceiling")), np.int16(drawn), atol=half_precision)
 
 
 def test_nearest_training_picture_is_one_of_the_training_pictures(config, made):

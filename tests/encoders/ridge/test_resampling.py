@@ -64,12 +64,13 @@ def test_learning_curve_equals_fits_to_the_first_runs(runs):
 
 def test_learning_curve_rises_and_never_sees_the_test_runs(runs, rng):
     x, y, names = runs
-    curve = learning_curve(RidgeStatistics.from_arrays(x, y, names), ["run-4"], method="kfold")
+    settings = {"alphas": ALPHAS, "method": "kfold"}
+    curve = learning_curve(RidgeStatistics.from_arrays(x, y, names), ["run-4"], **settings)
     assert len(curve.n_samples) == 2
     assert curve.r2[-1, 0] >= curve.r2[0, 0] - 0.01
     other = y.copy()
     other[names == "run-4"] = rng.standard_normal((28, 8))
-    again = learning_curve(RidgeStatistics.from_arrays(x, other, names), ["run-4"], method="kfold")
+    again = learning_curve(RidgeStatistics.from_arrays(x, other, names), ["run-4"], **settings)
     np.testing.assert_allclose(again.alpha, curve.alpha, rtol=1e-6)
 
 
