@@ -14,6 +14,8 @@ from calcarine.data.errors import CalcarineError
 
 Array = Any  # numpy.ndarray or torch.Tensor
 
+ROWS_IN_DOUBLE = 512  # torch adds in float64 by copying to it
+
 
 @dataclass(frozen=True)
 class ArrayLibrary:
@@ -95,7 +97,18 @@ class ArrayLibrary:
         """Multiply the columns of two matrices with each other: shape (n_columns,), float64."""
         if self.device is None:
             return np.einsum("mv,mv->v", left, right).astype(np.float64)
-        return self.get((left * right).sum(0, dtype=self.xp.float64))
+        total = self.xp.zeros(left.shape[1], dtype=self.xp.float64, device=self.device)
+        for start in range(0, len(left), ROWS_IN_DOUBLE):
+            rows = slice(start, start + ROWS_IN_DOUBLE)
+            total += (left[rows] * right[rows]).sum(0, dtype=self.xp.float64)
+        return self.get(total)
+
+    def column_sums(self, values: Array) -> np.ndarray:
+        """Add the rows of torch's matrix in float64: shape (n_columns,)."""
+        total = self.xp.zeros(values.shape[1], dtype=self.xp.float64, device=self.device)
+        for start in range(0, len(values), ROWS_IN_DOUBLE):
+            total += values[start : start + ROWS_IN_DOUBLE].sum(0, dtype=self.xp.float64)
+        return self.get(total)
 
     def empty(self, shape: tuple[int, ...]) -> Array:
         """Give float32 room."""

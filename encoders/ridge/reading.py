@@ -146,7 +146,7 @@ def _read_there(
     values = library.put(raw if str(raw.dtype) in _SENT else raw.astype(np.float32))
     if order is not None:
         values = values[library.put(order)]
-    sums = library.get(values.sum(0, dtype=library.xp.float64))
+    sums = library.column_sums(values)
     masked = ~np.isfinite(sums)
     if masked.any() and nan_targets != "mask":
         _refuse_non_finite(raw, "responses", targets.start)

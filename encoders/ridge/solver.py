@@ -223,11 +223,9 @@ def _set_up(
     sizes = Sizes(
         n_samples, n_features, n_targets, n_axes, n_blocks, n_folds, n_threads,
         order is not None and not isinstance(features, StoredRows),
-        type(responses) is not np.ndarray, route == "random",
+        type(responses) is not np.ndarray, route == "random", library.device is not None,
     )  # fmt: skip
-    chunk = settings.chunk_size or chunk_size_within(
-        sizes, settings.max_working_bytes, library.device is not None
-    )
+    chunk = settings.chunk_size or chunk_size_within(sizes, settings.max_working_bytes)
     if order is not None:
         is_stored = isinstance(features, StoredRows)
         features = features.take(order) if is_stored else features[order]

@@ -137,7 +137,7 @@ def add_responses(
         there = library.put(values)
         products.append(features[rows].T @ there)
         if library.device is not None:
-            sum_y[block] = library.get(there.sum(0, dtype=library.xp.float64))
+            sum_y[block] = library.column_sums(there)
             sum_yy[block] = library.column_products(there, there)
             continue
         # short float32 sums added in float64: one pass, and no drift over many samples

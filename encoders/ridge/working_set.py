@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from calcarine.data.errors import CalcarineError
+from calcarine.encoders.ridge.arrays import ROWS_IN_DOUBLE
 from calcarine.encoders.ridge.axes import columns_at_a_time
 
 _FLOAT, _DOUBLE = 4, 8
@@ -10,6 +11,7 @@ _ROWS_AT_A_TIME = 4096
 _LEAST_CHUNK, _LARGEST_CHUNK = 64, 1024
 _LARGEST_ON_GPU = 8192
 _PANELS = 3 * 96 * 2**20
+_GPU_WORKSPACE = 64 * 2**20  # of cuBLAS and cuSOLVER
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Sizes:
         Whether responses are read in panels.
     is_projected
         Whether the features are projected onto `n_axes` random directions and never decomposed.
+    on_gpu
+        Whether a GPU does it; chunks are larger, which keeps it busy.
     """
 
     n_samples: int
@@ -44,6 +48,7 @@ class Sizes:
     sorted_copy: bool = False
     from_disk: bool = False
     is_projected: bool = False
+    on_gpu: bool = False
 
 
 def fixed_bytes(sizes: Sizes) -> int:
@@ -68,14 +73,16 @@ def fixed_bytes(sizes: Sizes) -> int:
     a_fold = _DOUBLE * 7 * r**2 * min(sizes.n_threads, max(sizes.n_folds, 1))
     bases = _FLOAT * sizes.n_folds * 2 * r**2
     folding = grams + bases + a_fold if sizes.n_folds else 0
-    return kept + max(decomposing, folding) + (_PANELS if sizes.from_disk else 0)
+    staged = (_PANELS if sizes.from_disk else 0) + (_GPU_WORKSPACE if sizes.on_gpu else 0)
+    return kept + max(decomposing, folding) + staged
 
 
 def bytes_per_target(sizes: Sizes) -> int:
     """Count what every target of a chunk needs.
 
     Its responses twice (three times where they are put in another order), its products with the
-    features by block and by fold, and the weights under trial.
+    features by block and by fold, and the weights under trial; on a GPU the strip that is added in
+    float64 too.
 
     Parameters
     ----------
@@ -85,7 +92,8 @@ def bytes_per_target(sizes: Sizes) -> int:
     responses = (3 if sizes.sorted_copy else 2) * sizes.n_samples
     blocks = 2 * sizes.n_blocks if sizes.n_folds else 1
     products = (blocks + 2 * sizes.n_folds + 6) * sizes.n_axes
-    return _FLOAT * (responses + products + 3 * sizes.n_features) + _DOUBLE * 200
+    strip = (_FLOAT + _DOUBLE) * ROWS_IN_DOUBLE if sizes.on_gpu else 0
+    return _FLOAT * (responses + products + 3 * sizes.n_features) + _DOUBLE * 200 + strip
 
 
 def working_set_bytes(sizes: Sizes, chunk_size: int) -> int:
@@ -109,7 +117,7 @@ def working_set_bytes(sizes: Sizes, chunk_size: int) -> int:
     return fixed_bytes(sizes) + sizes.n_threads * width * bytes_per_target(sizes)
 
 
-def chunk_size_within(sizes: Sizes, limit: int, on_gpu: bool = False) -> int:
+def chunk_size_within(sizes: Sizes, limit: int) -> int:
     """Choose the number of targets at a time so that the working set stays within a limit.
 
     Parameters
@@ -118,8 +126,6 @@ def chunk_size_within(sizes: Sizes, limit: int, on_gpu: bool = False) -> int:
         Of the problem.
     limit
         Bytes.
-    on_gpu
-        Take larger chunks, which a GPU needs to be busy.
 
     Raises
     ------
@@ -138,5 +144,5 @@ def chunk_size_within(sizes: Sizes, limit: int, on_gpu: bool = False) -> int:
     room = (limit - fixed_bytes(sizes)) // a_target
     # as many chunks as threads at least, or a thread would have nothing to do
     share = -(-sizes.n_targets // sizes.n_threads)
-    largest = _LARGEST_ON_GPU if on_gpu else _LARGEST_CHUNK
+    largest = _LARGEST_ON_GPU if sizes.on_gpu else _LARGEST_CHUNK
     return int(max(min(room, largest, share), _LEAST_CHUNK))

@@ -3,6 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 
 from calcarine.data.errors import CalcarineError
 from calcarine.data.stored_rows import StoredRows
@@ -24,6 +25,22 @@ def test_the_stated_working_set_holds(rng, method, n_features):
     tracemalloc.stop()
     assert peak - found.coef.nbytes < found.working_bytes
     assert found.working_bytes < 4 * (peak - found.coef.nbytes)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ["gcv", "kfold"])
+@pytest.mark.parametrize("n_targets", [1000, 12_000])
+def test_stated_memory_holds_on_a_gpu(rng, method, n_targets):
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
+    x = rng.standard_normal((6000, 400), dtype=np.float32)
+    y = rng.standard_normal((6000, n_targets), dtype=np.float32)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    found = solve_ridge(x, y, method=method, settings=RidgeSettings(device="cuda"))
+    peak = torch.cuda.max_memory_allocated()
+    assert peak <= found.working_bytes <= 2**30
+    assert found.working_bytes < 4 * peak
 
 
 def test_grows_with_everything_but_targets():
