@@ -40,8 +40,8 @@ def integration_table(
         What the joint model predicts, of the same shape.
     rivals
         What each rival predicts, likewise: picture, caption, both side by side, and best also both
-        with products of the picture's own axes, since else a curved response to pictures alone
-        passes for integration.
+        with products of the axes of either, since else a curved response to one alone passes for
+        integration.
     seed, n_draws
         Of the bootstrap over items, which all units share.
     level
