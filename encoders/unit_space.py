@@ -177,6 +177,16 @@ class InSpace:
     space: dict[str, Any]
     _nowhere: ClassVar[dict[str, Any]] = {}
 
+    def __repr__(self) -> str:
+        """Say what the encoder predicts, of how many units, from which embeddings."""
+        embedding = getattr(self, "embedding", None)
+        sidecars = [embedding] if embedding else getattr(self, "embeddings", [])
+        origin = ", ".join(str(sidecar.get("model")) for sidecar in sidecars) or "embeddings"
+        return (
+            f"{type(self).__name__}({origin} -> {len(self.units)} units, "
+            f"mask {self.units_sha[:12]})"
+        )
+
     @property
     def units_sha(self) -> str:
         """Hash of which units stand in which order (the voxel-mask hash)."""

@@ -82,6 +82,11 @@ class LayerEnsemble(InSpace):
         """Units table."""
         return self.members[0].units
 
+    @property
+    def embeddings(self) -> list[dict[str, Any]]:
+        """Sidecars of the members' embeddings."""
+        return [member.embedding for member in self.members]
+
     def fit(self, trials: EncodingTrials) -> Self:
         """Train every member, and weigh them by their validation trials.
 

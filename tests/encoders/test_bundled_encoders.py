@@ -32,6 +32,13 @@ def test_three_lines_give_responses_with_their_places(encoder, tmp_path):
     assert np.isfinite(surface.data.parts["left"]).sum() > 100
 
 
+def test_an_encoder_says_what_it_is_in_a_line(encoder):
+    assert repr(encoder) == (
+        f"VoxelEncoder(calcarine:phantom-clip -> {len(encoder.units)} units, "
+        f"mask {encoder.units_sha[:12]})"
+    )
+
+
 def test_face_voxels_prefer_faces(encoder):
     scenes = sample_scenes(200, seed=8)
     responses = encoder.predict([Image.fromarray(render_scene(s)) for s in scenes])

@@ -210,6 +210,8 @@ def test_an_ensemble_averages_its_members(units, routed, tmp_path):
     np.testing.assert_allclose(ensemble.predict(features), expected, atol=1e-6)
     ensemble.save(tmp_path / "m", CARD)
     loaded = LayerEnsemble.load(tmp_path / "m")
+    model = sidecar(layer="a")["model"]
+    assert repr(loaded).startswith(f"LayerEnsemble({model}, {model} -> {len(units)} units, mask ")
     np.testing.assert_array_equal(loaded.predict(features), ensemble.predict(features))
     blind = EncodingTrials(
         both.features, both.responses, both.stimuli, both.groups, None, np.zeros(180, bool)
