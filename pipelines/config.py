@@ -37,6 +37,7 @@ from calcarine.pipelines.config_models import (
     IntegrationSection,
     ReconstructSection,
 )
+from calcarine.pipelines.config_names import check_names
 from calcarine.pipelines.config_sensors import OverTimeSection
 
 Recording = Annotated[
@@ -127,42 +128,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        known = list(self.embeddings)
-        wanted = {f"decode.{n}.target": d.target for n, d in self.decode.items()}
-        wanted |= {f"encode.{n} reads": name for n, e in self.encode.items() for name in e.reads}
-        wanted |= {f"few_pictures.{n}.embedding": f.embedding for n, f in self.few_pictures.items()}
-        wanted |= {f"over_time.{n}.target": o.target for n, o in self.over_time.items()}
-        wanted |= {
-            f"geometry.{n}.embeddings": name
-            for n, g in self.geometry.items()
-            for name in g.embeddings
-        }
-        wanted |= {f"reconstruct.{n}.judge": r.judge for n, r in self.reconstruct.items()}
-        for name, caption in self.caption.items():
-            named = {"texts": caption.texts, "picture_judge": caption.picture_judge}
-            wanted |= {f"caption.{name}.{key}": n for key, n in named.items() if n is not None}
-        _all_in(wanted, known, "embeddings")
-        drivers = {f"reconstruct.{n}.semantic": r.semantic for n, r in self.reconstruct.items()}
-        drivers |= {
-            f"reconstruct.{n}.low_level": r.low_level
-            for n, r in self.reconstruct.items()
-            if r.low_level is not None
-        }
-        for name, caption in self.caption.items():
-            routes = {"trials": caption.trials, "nearest": caption.nearest}
-            drivers |= {f"caption.{name}.{key}": n for key, n in routes.items() if n is not None}
-        _all_in(drivers, list(self.decode), "decode")
-        compared = {f"integration.{n}.joint": i.joint for n, i in self.integration.items()}
-        compared |= {
-            f"integration.{n}.rivals": r for n, i in self.integration.items() for r in i.rivals
-        }
-        compared |= {f"comparisons.{n}.model": c.model for n, c in self.comparisons.items()}
-        compared |= {
-            f"comparisons.{n}.baselines": b
-            for n, c in self.comparisons.items()
-            for b in c.baselines
-        }
-        _all_in(compared, list(self.encode), "encode")
+        check_names(self)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
         for name, decoder in self.decode.items():
             strangers = set(decoder.held_out_subjects)
             if strangers - set(self.subjects) or strangers == set(self.subjects):
@@ -184,17 +154,9 @@ class Config(Section):
                 f"{self.recording.modality}; betas of a release (nsd, generic-object-decoding, "
                 "bold5000) and `modality: betas` belong together"
             )
-        encoders = {f"caption.{n}.encoder": c.encoder for n, c in self.caption.items()}
-        _all_in(encoders, list(self.encode), "encode")
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError(f"subjects names somebody twice: {list(self.subjects)}")
         return self
-
-
-def _all_in(wanted: dict[str, str], known: list[str], section: str) -> None:
-    for key, name in wanted.items():
-        if name not in known:
-            raise ValueError(f"{key} is {name!r}; the section `{section}` has {known}")
 
 
 def problems_of(error: ValidationError) -> list[str]:

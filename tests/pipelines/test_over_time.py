@@ -90,7 +90,7 @@ def test_what_is_stored(tree):
 def test_wrong_calls_are_refused(tree, tmp_path):
     with pytest.raises(CalcarineError, match=r"no entry 'clap'; it has \['clip'"):
         over_time.run(tree, "01", "clap")
-    with pytest.raises(CalcarineError, match=r"over_time\.clip\.target is 'nothing'"):
+    with pytest.raises(CalcarineError, match=r"over_time\.clip\.target names 'nothing'"):
         configuration(tmp_path, over_time={"clip": {"target": "nothing"}})
 
 
