@@ -1,7 +1,7 @@
 """Captions against what was planted in the phantom: do they name it, and only it."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,45 @@ from calcarine.pipelines.planted_families import FAMILIES
 
 PROTOCOL = "phantom"
 Families = dict[str, dict[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What a unit's caption names by family, what was planted, and families by how they move it."""
+
+    said: dict[str, set[str]]
+    preferred: str
+    by_strength: tuple[str, ...]
+
+    def names(self, *families: str) -> bool:
+        return all(self.said[family] for family in families)
+
+    def names_category(self) -> bool:
+        return self.preferred in self.said["category"]
+
+
+# what is asked of units of which kind of tuning
+_QUESTIONS: dict[str, tuple[str, Callable[[_Unit], bool]]] = {
+    "category_named": ("category", _Unit.names_category),
+    "false_category": ("category", lambda u: bool(u.said["category"] - {u.preferred})),
+    "colour_also_named": ("category", lambda u: u.names("colour")),
+    "colour_named": ("colour", lambda u: u.preferred in u.said["colour"]),
+    "place_named": ("position", lambda u: u.names("place")),
+    "place_size_or_count_named": (
+        "position",
+        lambda u: any(u.names(family) for family in ("place", "size", "count")),
+    ),
+    "two_families_named": ("mixed", lambda u: sum(map(u.names, u.said)) >= 2),
+    "category_and_colour_named": ("mixed", lambda u: u.names("category", "colour")),
+    "strongest_family_named": ("mixed", lambda u: u.names(u.by_strength[0])),
+    "second_family_named": ("mixed", lambda u: u.names(u.by_strength[1])),
+    "two_strongest_families_named": ("mixed", lambda u: u.names(*u.by_strength[:2])),
+    "shared_category_named": ("paired", _Unit.names_category),
+    "category_and_colour_or_place_named": (
+        "paired",
+        lambda u: u.names_category() and (u.names("colour") or u.names("place")),
+    ),
+}
 
 
 def named_values(text: str, families: Families) -> dict[str, set[str]]:
@@ -71,51 +110,20 @@ def planted_caption_scores(
             "be of one mask."
         )
     families = word_families()
-    said = [named_values(text, families) for text in table["text"]]
+    order = np.argsort(-strengths, axis=1, kind="stable")
+    units = [
+        _Unit(named_values(text, families), preferred, tuple(FAMILIES[k] for k in own))
+        for text, preferred, own in zip(table["text"], truth["preferred"], order, strict=True)
+    ]
     shown = table["shown"].to_numpy(dtype=bool)
     reliable = ~table["reason"].str.startswith(("reliability", "no word")).to_numpy()
-    tuned, preferred = truth["tuned_to"].to_numpy(str), truth["preferred"].to_numpy(str)
-
-    def of(question: Callable[[dict[str, set[str]], str], bool]) -> np.ndarray:
-        return np.array([question(s, p) for s, p in zip(said, preferred, strict=True)], dtype=float)
-
-    def is_false(own: dict[str, set[str]], planted: str) -> bool:
-        return bool(own["category"] - {planted})
-
-    named = np.array([[bool(own[family]) for family in FAMILIES] for own in said])
-    order, every = np.argsort(-strengths, axis=1, kind="stable"), np.arange(len(said))
-    strongest, second = (named[every, order[:, k]].astype(float) for k in (0, 1))
-    questions = {
-        "category_named": ("category", of(lambda s, p: p in s["category"])),
-        "false_category": ("category", of(is_false)),
-        "colour_also_named": ("category", of(lambda s, p: bool(s["colour"]))),
-        "colour_named": ("colour", of(lambda s, p: p in s["colour"])),
-        "place_named": ("position", of(lambda s, p: bool(s["place"]))),
-        "place_size_or_count_named": (
-            "position",
-            of(lambda s, p: any(s[f] for f in ("place", "size", "count"))),
-        ),
-        "two_families_named": ("mixed", of(lambda s, p: sum(map(bool, s.values())) >= 2)),
-        "category_and_colour_named": (
-            "mixed",
-            of(lambda s, p: bool(s["category"]) and bool(s["colour"])),
-        ),
-        "strongest_family_named": ("mixed", strongest),
-        "second_family_named": ("mixed", second),
-        "two_strongest_families_named": ("mixed", strongest * second),
-        "shared_category_named": ("paired", of(lambda s, p: p in s["category"])),
-        "category_and_colour_or_place_named": (
-            "paired",
-            of(lambda s, p: p in s["category"] and bool(s["colour"] or s["place"])),
-        ),
-    }
+    tuned = truth["tuned_to"].to_numpy(str)
     rows = []
     for which, chosen in (("reliable", reliable), ("shown", shown)):
-        for metric, (kind, hits) in questions.items():
-            target = f"{which}-planted-{kind}"
-            rows.append(
-                _row(template, target, metric, hits[chosen & (tuned == kind)], seed, n_draws)
-            )
+        for metric, (kind, question) in _QUESTIONS.items():
+            asked = np.flatnonzero(chosen & (tuned == kind))
+            hits = np.array([question(units[k]) for k in asked], dtype=float)
+            rows.append(_row(template, f"{which}-planted-{kind}", metric, hits, seed, n_draws))
     withheld = (~shown).astype(float)[tuned == "none"]
     return [*rows, _row(template, "planted-untuned", "share_withheld", withheld, seed, n_draws)]
 
