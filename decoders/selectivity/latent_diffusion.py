@@ -99,7 +99,9 @@ def _unclip_condition(pipeline: Any) -> Callable[[np.ndarray], torch.Tensor]:
             )
         given = torch.from_numpy(np.asarray(embeddings, dtype=np.float32))
         given = given.to(pipeline.unet.device, pipeline.unet.dtype)
-        labels: torch.Tensor = pipeline.noise_image_embeddings(given, noise_level=0)
+        # level 0 still adds a little noise, drawn without a seed unless it is given
+        none = torch.zeros_like(given)
+        labels: torch.Tensor = pipeline.noise_image_embeddings(given, noise_level=0, noise=none)
         return labels
 
     return condition_of

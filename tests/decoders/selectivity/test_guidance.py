@@ -163,6 +163,12 @@ def test_each_picture_has_the_embedding_that_it_begins_with(diffusion, rng):
     assert (other != alone).any()
 
 
+def test_a_condition_draws_nothing(diffusion, rng):
+    embeddings = rng.standard_normal((3, 12)).astype(np.float32)
+    first, second = (diffusion.condition_of(embeddings) for _ in range(2))
+    assert torch.equal(first, second)
+
+
 def test_embeddings_of_another_length_are_refused(diffusion):
     with pytest.raises(CalcarineError, match="embeddings of 12 values; the encoder's have 5"):
         synthesise(diffusion, redness, mean_of([1, 0]), 1.0, [1], FEW, np.zeros((1, 5)))
